@@ -1,0 +1,1 @@
+"""What every room needs and no business noun: settings, database, clock, ids, crypto, errors, logging."""

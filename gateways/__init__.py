@@ -1,0 +1,1 @@
+"""Clients and emulators of outside services, one folder a service."""

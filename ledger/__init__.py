@@ -1,0 +1,1 @@
+"""The double-entry journal: accounts, posting and invariants."""

@@ -1,0 +1,1 @@
+"""The shape of the truth: tables, constraints and row-level security."""

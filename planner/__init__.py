@@ -1,0 +1,1 @@
+"""The query compiler: turns a validated operation into one SQL statement."""

@@ -1,0 +1,1 @@
+"""The outside vocabulary: GraphQL types, enums, inputs and payloads."""

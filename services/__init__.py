@@ -1,0 +1,1 @@
+"""Verbs: one business action is one function is one transaction."""

@@ -1,0 +1,1 @@
+"""The Starlette application: endpoints, sign-in pages, inbound webhooks and health."""
