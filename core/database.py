@@ -1,0 +1,150 @@
+"""Connections to PostgreSQL: write transactions through SQLAlchemy, reading pools on asyncpg itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from core.errors import KontoraError
+from core.principal import Principal
+from core.settings import get_settings
+
+APP_ROLE = "kontora_app"
+TENANT_ROLE = "kontora_tenant"
+PARTNER_SETTING = "kontora.partner_id"
+WRITE_LOCK_TIMEOUT_MS = 10_000
+
+
+class DatabaseNotConfigured(KontoraError):
+    """No database address is known; the embedded server sets it when `kontora up` starts it."""
+
+    code = "DATABASE_NOT_CONFIGURED"
+
+
+class _Connections:
+    """The engine and pools of one event loop."""
+
+    def __init__(self) -> None:
+        self.engine: AsyncEngine | None = None
+        self.pools: dict[bool, asyncpg.Pool[asyncpg.Record]] = {}
+        self.lock = asyncio.Lock()
+
+
+_by_loop: dict[int, _Connections] = {}
+
+
+def _connections() -> _Connections:
+    return _by_loop.setdefault(id(asyncio.get_running_loop()), _Connections())
+
+
+def database_url() -> str:
+    """The main database's address.
+
+    Raises:
+        DatabaseNotConfigured: neither set nor started.
+    """
+    url = get_settings().database_url
+    if url is None:
+        raise DatabaseNotConfigured("set KONTORA_DATABASE_URL, or start with `kontora up`")
+    return url
+
+
+async def owner_connect() -> asyncpg.Connection[asyncpg.Record]:
+    """A connection as the role that owns the tables: migrations and verification only."""
+    return await asyncpg.connect(database_url())
+
+
+def engine() -> AsyncEngine:
+    """The writing engine of this event loop."""
+    here = _connections()
+    if here.engine is None:
+        settings = get_settings()
+        url = database_url()
+
+        async def connect() -> asyncpg.Connection[asyncpg.Record]:
+            return await asyncpg.connect(
+                url,
+                server_settings={
+                    "role": APP_ROLE,
+                    "lock_timeout": str(WRITE_LOCK_TIMEOUT_MS),
+                    "application_name": "kontora-write",
+                },
+            )
+
+        here.engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=connect, pool_size=settings.database_pool_size, max_overflow=10
+        )
+    return here.engine
+
+
+async def _no_reset(_connection: Any) -> None:
+    """Reading statements leave nothing behind, and a reset query would halve point reads."""
+
+
+async def read_pool(*, tenant: bool) -> asyncpg.Pool[asyncpg.Record]:
+    """The reading pool: autocommit, statement timeout, no reset query.
+
+    Parameters:
+        tenant: connect as the role that row-level security holds to one partner.
+    """
+    here = _connections()
+    pool = here.pools.get(tenant)
+    if pool is not None:
+        return pool
+    async with here.lock:
+        if tenant not in here.pools:
+            settings = get_settings()
+            here.pools[tenant] = await asyncpg.create_pool(
+                settings.read_database_url or database_url(),
+                min_size=1,
+                max_size=settings.database_pool_size,
+                reset=_no_reset,
+                server_settings={
+                    "role": TENANT_ROLE if tenant else APP_ROLE,
+                    "statement_timeout": str(settings.statement_timeout_ms),
+                    "application_name": "kontora-read",
+                    "jit": "off",
+                },
+            )
+        return here.pools[tenant]
+
+
+@asynccontextmanager
+async def transaction(principal: Principal | None = None) -> AsyncIterator[AsyncSession]:
+    """One write transaction, committed at the end of the block and rolled back on any exception.
+
+    Parameters:
+        principal: tenants run under row-level security; everybody else, and ``None``, as the application.
+    """
+    async with AsyncSession(engine(), expire_on_commit=False) as session, session.begin():
+        if principal is not None and principal.is_tenant:
+            await session.execute(text(f"SET LOCAL ROLE {TENANT_ROLE}"))
+            await session.execute(
+                text("SELECT set_config(:name, :value, true)"),
+                {"name": PARTNER_SETTING, "value": str(principal.partner_id or "")},
+            )
+        yield session
+
+
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection[asyncpg.Record]:
+    """The asyncpg connection behind a session, inside its transaction."""
+    raw = await (await session.connection()).get_raw_connection()
+    connection: asyncpg.Connection[asyncpg.Record] = raw.driver_connection  # type: ignore[assignment]
+    return connection
+
+
+async def dispose() -> None:
+    """Close the engine and pools of this event loop."""
+    here = _by_loop.pop(id(asyncio.get_running_loop()), None)
+    if here is None:
+        return
+    if here.engine is not None:
+        await here.engine.dispose()
+    for pool in here.pools.values():
+        await pool.close()

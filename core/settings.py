@@ -1,0 +1,134 @@
+"""Settings by environment (`KONTORA_…`) and `.env`, checked once at start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIN_SECRET_KEY_CHARS = 32
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may set. The reference in the docs is generated from these descriptions."""
+
+    model_config = SettingsConfigDict(env_prefix="KONTORA_", env_file=".env", extra="ignore")
+
+    mode: Literal["sandbox", "production"] = Field(
+        "sandbox", description="`sandbox` has the demo world and the sandbox gateway; `production` has no default secret."
+    )
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    public_url: str | None = Field(
+        None, description="Address at which browsers and gateways reach the API; default `http://HOST:PORT`."
+    )
+    data_dir: Path = Field(Path(".kontora"), description="Folder of the embedded servers' data and the sandbox's keys.")
+    database_url: str | None = Field(
+        None, description="PostgreSQL 15 or newer, `postgresql://user:password@host/database`; empty: the embedded one."
+    )
+    read_database_url: str | None = Field(None, description="A replica for queries; empty: the main database.")
+    redis_url: str | None = Field(None, description="Redis 6.2 or newer; empty: the embedded Valkey.")
+    database_pool_size: int = Field(10, ge=1, description="Connections a process keeps for writing, and again for reading.")
+    statement_timeout_ms: int = Field(5_000, ge=100, description="Longest time of one reading statement, milliseconds.")
+    secret_keys: SecretStr | None = Field(
+        None,
+        description="Encryption keys, newest first: `id:secret,id:secret`, secrets of 32 characters or more. "
+        "The sandbox makes one in its data folder; production requires it.",
+    )
+    lookup_key_secret: SecretStr | None = Field(
+        None, description="Key of lookup hashes and signed links; never rotated. Production requires it."
+    )
+    demo_password: SecretStr | None = Field(None, description="Password of the demo users; sandbox only.")
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token, minutes.")
+    refresh_token_days: int = Field(30, ge=1, le=365, description="Life of a refresh token and a cookie session, days.")
+    body_limit_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
+    query_cost_limit: int = Field(
+        50_000, ge=100, description="Largest static cost of one operation: fields times page sizes."
+    )
+    gateway: Literal["sandbox", "tbank"] = Field("sandbox", description="Payment gateway of new payments.")
+    tbank_url: str = Field("https://securepay.tinkoff.ru/v2/", description="Base address of T-Bank's API v2.")
+    tbank_terminal_key: str | None = Field(None, description="T-Bank terminal key.")
+    tbank_password: SecretStr | None = Field(None, description="T-Bank terminal password.")
+    tbank_taxation: str = Field("usn_income", description="Taxation of 54-FZ receipts.")
+    tbank_vat: str = Field("none", description="VAT rate code of 54-FZ receipt lines, for example `vat22`.")
+    allow_private_endpoints: bool = Field(
+        False, description="Let event endpoints have private addresses and plain HTTP; refused in production."
+    )
+    legal_entity: str = Field("default", description="Code of the legal entity that issues invoices.")
+    legal_entity_timezone: str = Field("Europe/Moscow", description="Time zone of the legal entity's day borders.")
+    log_level: str = Field("INFO", description="Least severe level that is logged.")
+
+    @model_validator(mode="after")
+    def _production_has_no_defaults(self) -> Self:
+        if self.mode == "production":
+            required = {
+                "KONTORA_SECRET_KEYS": self.secret_keys,
+                "KONTORA_LOOKUP_KEY_SECRET": self.lookup_key_secret,
+                "KONTORA_PUBLIC_URL": self.public_url,
+                "KONTORA_DATABASE_URL": self.database_url,
+                "KONTORA_REDIS_URL": self.redis_url,
+            }
+            missing = [name for name, value in required.items() if not value]
+            if missing:
+                raise ValueError(f"production mode needs {', '.join(missing)}")
+            if self.gateway == "sandbox":
+                raise ValueError("production mode needs a real gateway: KONTORA_GATEWAY=tbank")
+            if self.allow_private_endpoints:
+                raise ValueError("production mode refuses KONTORA_ALLOW_PRIVATE_ENDPOINTS")
+        if self.gateway == "tbank" and not (self.tbank_terminal_key and self.tbank_password):
+            raise ValueError("KONTORA_GATEWAY=tbank needs KONTORA_TBANK_TERMINAL_KEY and KONTORA_TBANK_PASSWORD")
+        self.encryption_keys()
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """The public address without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def _sandbox_secret(self) -> str:
+        return _read_or_create_secret(self.data_dir / "secret.key")
+
+    def encryption_keys(self) -> dict[str, bytes]:
+        """Key id to key material, newest first."""
+        if self.secret_keys is None:
+            return {"sandbox": self._sandbox_secret.encode()}
+        keys: dict[str, bytes] = {}
+        for part in self.secret_keys.get_secret_value().split(","):
+            key_id, _, secret = part.strip().partition(":")
+            if not key_id or len(secret) < MIN_SECRET_KEY_CHARS:
+                raise ValueError(f"KONTORA_SECRET_KEYS wants `id:secret` with {MIN_SECRET_KEY_CHARS} characters or more")
+            keys[key_id] = secret.encode()
+        return keys
+
+    def lookup_key(self) -> bytes:
+        """Key of lookup hashes and signed links."""
+        if self.lookup_key_secret is None:
+            return f"lookup:{self._sandbox_secret}".encode()
+        return self.lookup_key_secret.get_secret_value().encode()
+
+
+def _read_or_create_secret(path: Path) -> str:
+    """The secret kept at ``path``, readable by the owner only; made by whoever comes first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        with suppress(FileExistsError):
+            os.link(scratch, path)
+        scratch.unlink()
+    return path.read_text()
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return Settings()
