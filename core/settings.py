@@ -21,48 +21,60 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KONTORA_", env_file=".env", extra="ignore")
 
     mode: Literal["sandbox", "production"] = Field(
-        "sandbox", description="`sandbox` has the demo world and the sandbox gateway; `production` has no default secret."
+        default="sandbox",
+        description="`sandbox` has the demo world and the sandbox gateway; `production` has no default secret.",
     )
-    host: str = Field("127.0.0.1", description="Address the API listens on.")
-    port: int = Field(8000, ge=1, le=65535, description="Port the API listens on.")
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
     public_url: str | None = Field(
-        None, description="Address at which browsers and gateways reach the API; default `http://HOST:PORT`."
+        default=None, description="Address at which browsers and gateways reach the API; default `http://HOST:PORT`."
     )
-    data_dir: Path = Field(Path(".kontora"), description="Folder of the embedded servers' data and the sandbox's keys.")
+    data_dir: Path = Field(
+        default=Path(".kontora"), description="Folder of the embedded servers' data and the sandbox's keys."
+    )
     database_url: str | None = Field(
-        None, description="PostgreSQL 15 or newer, `postgresql://user:password@host/database`; empty: the embedded one."
+        default=None,
+        description="PostgreSQL 15 or newer, `postgresql://user:password@host/database`; empty: the embedded one.",
     )
-    read_database_url: str | None = Field(None, description="A replica for queries; empty: the main database.")
-    redis_url: str | None = Field(None, description="Redis 6.2 or newer; empty: the embedded Valkey.")
-    database_pool_size: int = Field(10, ge=1, description="Connections a process keeps for writing, and again for reading.")
-    statement_timeout_ms: int = Field(5_000, ge=100, description="Longest time of one reading statement, milliseconds.")
+    read_database_url: str | None = Field(default=None, description="A replica for queries; empty: the main database.")
+    redis_url: str | None = Field(default=None, description="Redis 6.2 or newer; empty: the embedded Valkey.")
+    database_pool_size: int = Field(
+        default=10, ge=1, description="Connections a process keeps for writing, and again for reading."
+    )
+    statement_timeout_ms: int = Field(
+        default=5_000, ge=100, description="Longest time of one reading statement, milliseconds."
+    )
     secret_keys: SecretStr | None = Field(
-        None,
+        default=None,
         description="Encryption keys, newest first: `id:secret,id:secret`, secrets of 32 characters or more. "
         "The sandbox makes one in its data folder; production requires it.",
     )
     lookup_key_secret: SecretStr | None = Field(
-        None, description="Key of lookup hashes and signed links; never rotated. Production requires it."
+        default=None, description="Key of lookup hashes and signed links; never rotated. Production requires it."
     )
-    demo_password: SecretStr | None = Field(None, description="Password of the demo users; sandbox only.")
-    access_token_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token, minutes.")
-    refresh_token_days: int = Field(30, ge=1, le=365, description="Life of a refresh token and a cookie session, days.")
-    body_limit_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
+    demo_password: SecretStr | None = Field(default=None, description="Password of the demo users; sandbox only.")
+    access_token_minutes: int = Field(default=15, ge=1, le=1440, description="Life of an access token, minutes.")
+    refresh_token_days: int = Field(
+        default=30, ge=1, le=365, description="Life of a refresh token and a cookie session, days."
+    )
+    body_limit_bytes: int = Field(default=1_000_000, ge=1_000, description="Largest request body, bytes.")
     query_cost_limit: int = Field(
-        50_000, ge=100, description="Largest static cost of one operation: fields times page sizes."
+        default=50_000, ge=100, description="Largest static cost of one operation: fields times page sizes."
     )
-    gateway: Literal["sandbox", "tbank"] = Field("sandbox", description="Payment gateway of new payments.")
-    tbank_url: str = Field("https://securepay.tinkoff.ru/v2/", description="Base address of T-Bank's API v2.")
-    tbank_terminal_key: str | None = Field(None, description="T-Bank terminal key.")
-    tbank_password: SecretStr | None = Field(None, description="T-Bank terminal password.")
-    tbank_taxation: str = Field("usn_income", description="Taxation of 54-FZ receipts.")
-    tbank_vat: str = Field("none", description="VAT rate code of 54-FZ receipt lines, for example `vat22`.")
+    gateway: Literal["sandbox", "tbank"] = Field(default="sandbox", description="Payment gateway of new payments.")
+    tbank_url: str = Field(default="https://securepay.tinkoff.ru/v2/", description="Base address of T-Bank's API v2.")
+    tbank_terminal_key: str | None = Field(default=None, description="T-Bank terminal key.")
+    tbank_password: SecretStr | None = Field(default=None, description="T-Bank terminal password.")
+    tbank_taxation: str = Field(default="usn_income", description="Taxation of 54-FZ receipts.")
+    tbank_vat: str = Field(default="none", description="VAT rate code of 54-FZ receipt lines, for example `vat22`.")
     allow_private_endpoints: bool = Field(
-        False, description="Let event endpoints have private addresses and plain HTTP; refused in production."
+        default=False, description="Let event endpoints have private addresses and plain HTTP; refused in production."
     )
-    legal_entity: str = Field("default", description="Code of the legal entity that issues invoices.")
-    legal_entity_timezone: str = Field("Europe/Moscow", description="Time zone of the legal entity's day borders.")
-    log_level: str = Field("INFO", description="Least severe level that is logged.")
+    legal_entity: str = Field(default="default", description="Code of the legal entity that issues invoices.")
+    legal_entity_timezone: str = Field(
+        default="Europe/Moscow", description="Time zone of the legal entity's day borders."
+    )
+    log_level: str = Field(default="INFO", description="Least severe level that is logged.")
 
     @model_validator(mode="after")
     def _production_has_no_defaults(self) -> Self:
@@ -103,7 +115,9 @@ class Settings(BaseSettings):
         for part in self.secret_keys.get_secret_value().split(","):
             key_id, _, secret = part.strip().partition(":")
             if not key_id or len(secret) < MIN_SECRET_KEY_CHARS:
-                raise ValueError(f"KONTORA_SECRET_KEYS wants `id:secret` with {MIN_SECRET_KEY_CHARS} characters or more")
+                raise ValueError(
+                    f"KONTORA_SECRET_KEYS wants `id:secret` with {MIN_SECRET_KEY_CHARS} characters or more"
+                )
             keys[key_id] = secret.encode()
         return keys
 
