@@ -1,1 +1,64 @@
 """The shape of the truth: tables, constraints and row-level security."""
+
+from models.access import (
+    ApiToken,
+    Permission,
+    RefreshToken,
+    Role,
+    RolePermission,
+    Session,
+    User,
+    UserPermission,
+    UserRole,
+)
+from models.audit import AccessLogEntry, AuditEvent
+from models.base import Base
+from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange
+from models.catalog import Plan, PlanPrice, Product
+from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
+from models.installs import Install, OAuthToken
+from models.partners import Contact, Partner
+from models.payments import GatewayNotification, Payment, PaymentStateChange
+from models.schedule import ScheduledJob, ScheduleFiring
+from models.wallets import LedgerAccount, LedgerEntry, Wallet, WalletTransaction
+
+__all__ = [
+    "AccessLogEntry",
+    "ApiToken",
+    "AuditEvent",
+    "Base",
+    "Contact",
+    "DeadLetter",
+    "EventDelivery",
+    "GatewayNotification",
+    "IdempotencyRecord",
+    "Install",
+    "Invoice",
+    "InvoiceCounter",
+    "InvoiceLine",
+    "LedgerAccount",
+    "LedgerEntry",
+    "OAuthToken",
+    "OutboxMessage",
+    "Partner",
+    "Payment",
+    "PaymentStateChange",
+    "Permission",
+    "Plan",
+    "PlanPrice",
+    "Product",
+    "ProductEvent",
+    "RefreshToken",
+    "Role",
+    "RolePermission",
+    "ScheduleFiring",
+    "ScheduledJob",
+    "Session",
+    "Subscription",
+    "SubscriptionChange",
+    "User",
+    "UserPermission",
+    "UserRole",
+    "Wallet",
+    "WalletTransaction",
+]

@@ -1,0 +1,130 @@
+"""Users, roles, permissions, sessions and API tokens (ACC-1, ACC-2, ACC-7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.access import SessionKind, UserKind, UserStatus
+from models.base import Base, Keyed, StrEnumColumn, Updated, checked
+
+
+class User(Keyed, Updated, Base):
+    """A person who signs in: one of ours, or a partner's."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        checked("kind", UserKind),
+        checked("status", UserStatus),
+        CheckConstraint("(kind = 'PARTNER') = (partner_id IS NOT NULL)", name="partner_of_kind"),
+        CheckConstraint("email = lower(email)", name="email_lower"),
+    )
+
+    kind: Mapped[UserKind] = mapped_column(StrEnumColumn(UserKind))
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    full_name: Mapped[str]
+    password_hash: Mapped[str]
+    status: Mapped[UserStatus] = mapped_column(StrEnumColumn(UserStatus), server_default="ACTIVE")
+    locale: Mapped[str] = mapped_column(server_default="en")
+    failed_sign_ins: Mapped[int] = mapped_column(Integer, server_default="0")
+    locked_until: Mapped[datetime | None]
+    permissions_version: Mapped[int] = mapped_column(Integer, server_default="1")
+    last_sign_in_at: Mapped[datetime | None]
+
+
+class Permission(Keyed, Base):
+    """A permission of the vocabulary, kept in step with the code at every migration."""
+
+    __tablename__ = "permissions"
+
+    name: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str]
+
+
+class Role(Keyed, Updated, Base):
+    """A named set of permissions (ACC-2)."""
+
+    __tablename__ = "roles"
+
+    name: Mapped[str] = mapped_column(unique=True)
+    description: Mapped[str]
+    built_in: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class RolePermission(Base):
+    """A permission that a role gives."""
+
+    __tablename__ = "role_permissions"
+
+    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True)
+    permission: Mapped[str] = mapped_column(ForeignKey("permissions.name", ondelete="CASCADE"), primary_key=True)
+
+
+class UserRole(Base):
+    """A role that a user has."""
+
+    __tablename__ = "user_roles"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"), primary_key=True, index=True)
+
+
+class UserPermission(Base):
+    """A permission given to a user directly."""
+
+    __tablename__ = "user_permissions"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    permission: Mapped[str] = mapped_column(ForeignKey("permissions.name", ondelete="CASCADE"), primary_key=True)
+
+
+class Session(Keyed, Base):
+    """One sign-in; its refresh tokens are one family (ACC-1)."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (checked("kind", SessionKind),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    kind: Mapped[SessionKind] = mapped_column(StrEnumColumn(SessionKind))
+    cookie_hash: Mapped[str | None] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None]
+    ip: Mapped[str | None]
+    user_agent: Mapped[str | None]
+
+
+class RefreshToken(Keyed, Base):
+    """One link of a session's chain of refresh tokens; used once, reuse revokes the family."""
+
+    __tablename__ = "refresh_tokens"
+
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class ApiToken(Keyed, Base):
+    """A named, scoped, expiring token for scripts, stored hashed (ACC-7)."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (
+        UniqueConstraint("user_id", "name"),
+        Index("ix_api_tokens_live", "user_id", postgresql_where=text("revoked_at IS NULL")),
+    )
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    name: Mapped[str]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    hint: Mapped[str]
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

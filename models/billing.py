@@ -1,0 +1,159 @@
+"""Subscriptions and invoices (SUB-1, SUB-7, INV-1)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
+from domain.catalog import Term
+from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+
+
+class Subscription(Keyed, Updated, Base):
+    """An install paying for a plan over a period; at most one per install is live."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        checked("term", Term),
+        checked("status", SubscriptionStatus),
+        CheckConstraint("seats >= 1", name="seats_positive"),
+        CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
+        CheckConstraint("ends_at > starts_at", name="period_forward"),
+        CheckConstraint("anchor_day BETWEEN 1 AND 31", name="anchor_day_of_month"),
+        Index(
+            "uq_subscriptions_live",
+            "install_id",
+            unique=True,
+            postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')"),
+        ),
+        Index("ix_subscriptions_due", "ends_at", postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')")),
+    )
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), index=True)
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"), index=True)
+    term: Mapped[Term] = mapped_column(StrEnumColumn(Term))
+    status: Mapped[SubscriptionStatus] = mapped_column(StrEnumColumn(SubscriptionStatus))
+    seats: Mapped[int] = mapped_column(Integer)
+    unit_price: Mapped[Money]
+    currency: Mapped[Currency]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    anchor_day: Mapped[int] = mapped_column(SmallInteger)
+    auto_renew: Mapped[bool] = mapped_column(server_default=text("true"))
+    rebill_id_encrypted: Mapped[str | None]
+    canceled_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class SubscriptionChange(Keyed, Base):
+    """One line of a subscription's change log (SUB-7); insert-only."""
+
+    __tablename__ = "subscription_changes"
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    action: Mapped[str]
+    actor: Mapped[str]
+    actor_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+
+
+class InvoiceCounter(Base):
+    """The last invoice number given in one year by one legal entity; locked to give the next."""
+
+    __tablename__ = "invoice_counters"
+
+    legal_entity: Mapped[str] = mapped_column(primary_key=True)
+    year: Mapped[int] = mapped_column(Integer, primary_key=True)
+    last_sequence: Mapped[int]
+
+
+class Invoice(Keyed, Updated, Base):
+    """A bill; once issued it is cancelled or credited, never edited (INV-1)."""
+
+    __tablename__ = "invoices"
+    __table_args__ = (
+        UniqueConstraint("legal_entity", "year", "sequence"),
+        checked("kind", InvoiceKind),
+        checked("status", InvoiceStatus),
+        checked("term", Term),
+        CheckConstraint("total >= 0", name="total_not_negative"),
+        CheckConstraint("vat_amount BETWEEN 0 AND total", name="vat_within_total"),
+        CheckConstraint("seats >= 1", name="seats_positive"),
+        CheckConstraint("period_end > period_start", name="period_forward"),
+        CheckConstraint(
+            "(status IN ('PAID', 'REFUNDED', 'PARTIALLY_REFUNDED')) = (paid_at IS NOT NULL)", name="paid_at_of_status"
+        ),
+        Index(
+            "uq_invoices_open_start",
+            "install_id",
+            unique=True,
+            postgresql_where=text(
+                "kind = 'SUBSCRIPTION_START' AND status IN ('PENDING', 'CHARGING', 'ACTION_REQUIRED', 'FAILED')"
+            ),
+        ),
+        Index("ix_invoices_partner_recent", "partner_id", text("id DESC")),
+        Index("ix_invoices_install_recent", "install_id", text("id DESC")),
+        Index("ix_invoices_status_recent", "status", text("id DESC")),
+    )
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    install_id: Mapped[int | None] = mapped_column(ForeignKey("installs.id"))
+    subscription_id: Mapped[int | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    legal_entity: Mapped[str]
+    year: Mapped[int] = mapped_column(Integer)
+    sequence: Mapped[int]
+    number: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[InvoiceKind] = mapped_column(StrEnumColumn(InvoiceKind))
+    status: Mapped[InvoiceStatus] = mapped_column(StrEnumColumn(InvoiceStatus), server_default="PENDING")
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"))
+    term: Mapped[Term | None] = mapped_column(StrEnumColumn(Term))
+    seats: Mapped[int | None] = mapped_column(Integer)
+    unit_price: Mapped[Money | None]
+    period_start: Mapped[datetime | None]
+    period_end: Mapped[datetime | None]
+    currency: Mapped[Currency]
+    total: Mapped[Money]
+    vat_rate: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
+    vat_amount: Mapped[Money] = mapped_column(server_default="0")
+    auto_renew: Mapped[bool] = mapped_column(server_default=text("true"))
+    due_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+    canceled_at: Mapped[datetime | None]
+    settled_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    settlement_note: Mapped[str | None]
+
+
+class InvoiceLine(Keyed, Base):
+    """One line of an invoice."""
+
+    __tablename__ = "invoice_lines"
+    __table_args__ = (
+        UniqueConstraint("invoice_id", "position"),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+    )
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    description: Mapped[str]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(12, 3))
+    unit_price: Mapped[Money]
+    amount: Mapped[Money]
+    currency: Mapped[Currency]

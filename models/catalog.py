@@ -1,0 +1,79 @@
+"""Products, plans and their prices (CAT-1, CAT-2)."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.catalog import PricingModel, ProductKind, ProductStatus, Term
+from models.base import Base, Coins, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+
+
+class Product(Keyed, Updated, Base):
+    """Something we sell and bill; its secrets are encrypted or hashed."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        checked("kind", ProductKind),
+        checked("status", ProductStatus),
+        CheckConstraint("trial_days >= 0", name="trial_days_not_negative"),
+        CheckConstraint("install_bonus >= 0", name="install_bonus_not_negative"),
+    )
+
+    name: Mapped[str]
+    code: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[ProductKind] = mapped_column(StrEnumColumn(ProductKind))
+    status: Mapped[ProductStatus] = mapped_column(StrEnumColumn(ProductStatus), server_default="ACTIVE")
+    technical_account_url: Mapped[str | None]
+    client_uuid: Mapped[uuid.UUID | None] = mapped_column(unique=True)
+    client_secret_encrypted: Mapped[str | None]
+    project_token_hash: Mapped[str | None] = mapped_column(unique=True)
+    project_token_hint: Mapped[str | None]
+    trial_days: Mapped[int] = mapped_column(Integer, server_default="14")
+    wallet_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    install_bonus: Mapped[Coins] = mapped_column(server_default="1000")
+    subscriptions_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    install_endpoint: Mapped[str | None]
+    activate_endpoint: Mapped[str | None]
+    disable_endpoint: Mapped[str | None]
+    event_secret_encrypted: Mapped[str | None]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class Plan(Keyed, Updated, Base):
+    """One version of a tariff; a version that was sold never changes (CAT-2)."""
+
+    __tablename__ = "plans"
+    __table_args__ = (
+        UniqueConstraint("product_id", "name", "currency", "version"),
+        checked("pricing_model", PricingModel),
+        CheckConstraint("min_seats >= 1", name="min_seats_positive"),
+        CheckConstraint("grace_days >= 0", name="grace_days_not_negative"),
+    )
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    name: Mapped[str]
+    currency: Mapped[Currency] = mapped_column(server_default="RUB")
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    pricing_model: Mapped[PricingModel] = mapped_column(StrEnumColumn(PricingModel), server_default="PER_SEAT")
+    min_seats: Mapped[int] = mapped_column(Integer, server_default="1")
+    grace_days: Mapped[int] = mapped_column(Integer, server_default="3")
+
+
+class PlanPrice(Keyed, Base):
+    """Price of one unit for a whole month of a term."""
+
+    __tablename__ = "plan_prices"
+    __table_args__ = (
+        UniqueConstraint("plan_id", "term"),
+        checked("term", Term),
+        CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
+    )
+
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"))
+    term: Mapped[Term] = mapped_column(StrEnumColumn(Term))
+    unit_price: Mapped[Money]
+    currency: Mapped[Currency]

@@ -1,0 +1,100 @@
+"""Effects outside the database: the outbox, dead letters, events to products and idempotency records."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.effects import DeadLetterStatus, EventStatus, OutboxStatus
+from models.base import Base, Keyed, StrEnumColumn, checked
+
+
+class OutboxMessage(Keyed, Base):
+    """Work to do after the transaction that wrote it, at least once."""
+
+    __tablename__ = "outbox_messages"
+    __table_args__ = (
+        checked("status", OutboxStatus),
+        Index("ix_outbox_messages_due", "available_at", postgresql_where=text("status = 'PENDING'")),
+        Index("ix_outbox_messages_order", "ordering_key", "id", postgresql_where=text("status = 'PENDING'")),
+    )
+
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    ordering_key: Mapped[str | None]
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    status: Mapped[OutboxStatus] = mapped_column(StrEnumColumn(OutboxStatus), server_default="PENDING")
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    available_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    sent_at: Mapped[datetime | None]
+    locked_until: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    request_id: Mapped[str | None]
+    done_at: Mapped[datetime | None]
+
+
+class DeadLetter(Keyed, Base):
+    """Work that failed for good and waits for a person."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (checked("status", DeadLetterStatus),)
+
+    outbox_message_id: Mapped[int] = mapped_column(ForeignKey("outbox_messages.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    error: Mapped[str]
+    attempts: Mapped[int] = mapped_column(Integer)
+    status: Mapped[DeadLetterStatus] = mapped_column(StrEnumColumn(DeadLetterStatus), server_default="OPEN")
+    resolved_at: Mapped[datetime | None]
+    resolved_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+class ProductEvent(Keyed, Base):
+    """An event told to a product's endpoint, numbered per install (NOT-2)."""
+
+    __tablename__ = "product_events"
+    __table_args__ = (UniqueConstraint("install_id", "sequence"), checked("status", EventStatus))
+
+    event_id: Mapped[str] = mapped_column(unique=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"))
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    type: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    endpoint: Mapped[str | None]
+    status: Mapped[EventStatus] = mapped_column(StrEnumColumn(EventStatus), server_default="PENDING")
+    delivered_at: Mapped[datetime | None]
+
+
+class EventDelivery(Keyed, Base):
+    """One attempt to deliver an event; insert-only."""
+
+    __tablename__ = "event_deliveries"
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    product_event_id: Mapped[int] = mapped_column(ForeignKey("product_events.id"), index=True)
+    attempt: Mapped[int] = mapped_column(Integer)
+    status_code: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str | None]
+    duration_ms: Mapped[int] = mapped_column(Integer)
+
+
+class IdempotencyRecord(Keyed, Base):
+    """The stored result of a mutation under a caller's key (API-2)."""
+
+    __tablename__ = "idempotency_records"
+    __table_args__ = (UniqueConstraint("scope", "key"), Index("ix_idempotency_records_expiry", "expires_at"))
+
+    scope: Mapped[str]
+    key: Mapped[str]
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    mutation: Mapped[str]
+    input_hash: Mapped[str]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    expires_at: Mapped[datetime]

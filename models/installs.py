@@ -1,0 +1,47 @@
+"""Installs and their OAuth tokens (INS-1, INS-4)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.installs import InstallStatus, SubscriptionKind
+from models.base import Base, Keyed, StrEnumColumn, Updated, checked
+
+
+class Install(Keyed, Updated, Base):
+    """One product at one partner."""
+
+    __tablename__ = "installs"
+    __table_args__ = (
+        UniqueConstraint("partner_id", "product_id"),
+        checked("status", InstallStatus),
+        checked("subscription_kind", SubscriptionKind),
+    )
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    status: Mapped[InstallStatus] = mapped_column(StrEnumColumn(InstallStatus), server_default="INSTALLED", index=True)
+    subscription_kind: Mapped[SubscriptionKind] = mapped_column(StrEnumColumn(SubscriptionKind), server_default="NONE")
+    subscribed_until: Mapped[datetime | None]
+    installed_by_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    activated_at: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    event_sequence: Mapped[int] = mapped_column(server_default="0")
+
+
+class OAuthToken(Keyed, Updated, Base):
+    """The pair of tokens that an install uses at the CRM; encrypted, never readable through the API."""
+
+    __tablename__ = "oauth_tokens"
+    __table_args__ = (Index("uq_oauth_tokens_active", "install_id", unique=True, postgresql_where=text("active")),)
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), index=True)
+    manager_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    access_token_encrypted: Mapped[str]
+    refresh_token_encrypted: Mapped[str]
+    expires_at: Mapped[datetime]
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
