@@ -1,0 +1,180 @@
+"""Database roles, grants, row-level security and triggers, put in force again at every migration.
+
+The application connects as `kontora_app`, which can change neither journals nor the audit trail; requests of
+partners run as `kontora_tenant`, which row-level security holds to the rows of one partner (ACC-4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Table
+
+from core.database import APP_ROLE, PARTNER_SETTING, TENANT_ROLE
+from models.base import Base
+
+INSERT_ONLY = frozenset(
+    {
+        "access_log_entries",
+        "audit_events",
+        "event_deliveries",
+        "ledger_entries",
+        "payment_state_changes",
+        "subscription_changes",
+        "wallet_transactions",
+    }
+)
+
+SHARED_WITH_TENANTS = frozenset({"permissions", "plan_prices", "plans", "products"})
+
+TENANT_SECRETS = {
+    "oauth_tokens": frozenset({"access_token_encrypted", "refresh_token_encrypted"}),
+    "products": frozenset({"client_secret_encrypted", "event_secret_encrypted", "project_token_hash"}),
+    "users": frozenset({"password_hash"}),
+}
+
+TENANT_WRITES = {
+    "api_tokens": "INSERT, UPDATE",
+    "audit_events": "INSERT",
+    "contacts": "INSERT, UPDATE",
+    "idempotency_records": "INSERT, UPDATE",
+    "invoices": "UPDATE",
+    "outbox_messages": "INSERT",
+    "partners": "UPDATE",
+    "payment_state_changes": "INSERT",
+    "payments": "INSERT, UPDATE",
+    "sessions": "UPDATE",
+}
+
+OUTBOX_CHANNEL = "kontora_outbox"
+
+
+def scope_column(table: Table) -> str | None:
+    """The column that ties a row to its partner; None for tables shared by all or kept from partners."""
+    if table.name == "partners":
+        return "id"
+    return "partner_id" if "partner_id" in table.columns else None
+
+
+def statements() -> Iterator[str]:
+    """Every statement, in order; each may run again and again."""
+    yield from _roles()
+    yield from _functions()
+    for table in Base.metadata.sorted_tables:
+        yield from _grants(table)
+        yield from _policies(table)
+        if table.name in INSERT_ONLY:
+            yield from _insert_only(table)
+    yield from _ledger_balance()
+    yield from _outbox_notice()
+
+
+def _roles() -> Iterator[str]:
+    for role in (APP_ROLE, TENANT_ROLE):
+        # Roles belong to the whole server: another database's migration may make them at the same moment.
+        yield f"""
+            DO $$ BEGIN
+                IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                    CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS;
+                END IF;
+                IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+                    EXECUTE format('GRANT {role} TO %I', current_user);
+                END IF;
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+            END $$
+        """
+    yield f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {TENANT_ROLE}"
+    # `SET LOCAL ROLE` in a transaction is checked against the session's user, never against the current role.
+    yield f"REVOKE CREATE ON SCHEMA public FROM PUBLIC, {APP_ROLE}, {TENANT_ROLE}"
+
+
+def _functions() -> Iterator[str]:
+    yield f"""
+        CREATE OR REPLACE FUNCTION current_partner_id() RETURNS bigint
+        LANGUAGE sql STABLE PARALLEL SAFE
+        AS $$ SELECT nullif(current_setting('{PARTNER_SETTING}', true), '')::bigint $$
+    """
+    yield """
+        CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION '% is insert-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+        END $$
+    """
+
+
+def _grants(table: Table) -> Iterator[str]:
+    name = table.name
+    yield f"REVOKE ALL ON {name} FROM {APP_ROLE}, {TENANT_ROLE}"
+    rights = "SELECT, INSERT" if name in INSERT_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+    yield f"GRANT {rights} ON {name} TO {APP_ROLE}"
+    if scope_column(table) is None and name not in SHARED_WITH_TENANTS:
+        return
+    secrets = TENANT_SECRETS.get(name, frozenset())
+    if secrets:
+        readable = ", ".join(column.name for column in table.columns if column.name not in secrets)
+        yield f"GRANT SELECT ({readable}) ON {name} TO {TENANT_ROLE}"
+    else:
+        yield f"GRANT SELECT ON {name} TO {TENANT_ROLE}"
+    if name in TENANT_WRITES:
+        yield f"GRANT {TENANT_WRITES[name]} ON {name} TO {TENANT_ROLE}"
+
+
+def _policies(table: Table) -> Iterator[str]:
+    column = scope_column(table)
+    if column is None:
+        return
+    name = table.name
+    yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
+    yield f"DROP POLICY IF EXISTS app_all ON {name}"
+    yield f"CREATE POLICY app_all ON {name} TO {APP_ROLE} USING (true) WITH CHECK (true)"
+    yield f"DROP POLICY IF EXISTS tenant_own ON {name}"
+    own = f"{column} = (SELECT current_partner_id())"
+    yield f"CREATE POLICY tenant_own ON {name} TO {TENANT_ROLE} USING ({own}) WITH CHECK ({own})"
+
+
+def _insert_only(table: Table) -> Iterator[str]:
+    name = table.name
+    yield f"""
+        CREATE OR REPLACE TRIGGER insert_only BEFORE UPDATE OR DELETE ON {name}
+        FOR EACH ROW EXECUTE FUNCTION refuse_change()
+    """
+    yield f"""
+        CREATE OR REPLACE TRIGGER insert_only_truncate BEFORE TRUNCATE ON {name}
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()
+    """
+
+
+def _ledger_balance() -> Iterator[str]:
+    """A movement's legs are checked at commit, when all of them are there (WAL-2)."""
+    yield """
+        CREATE OR REPLACE FUNCTION ledger_sums_to_zero() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (SELECT sum(amount) FROM ledger_entries WHERE transaction_id = NEW.transaction_id) <> 0 THEN
+                RAISE EXCEPTION 'the entries of wallet transaction % do not sum to zero', NEW.transaction_id
+                    USING ERRCODE = 'check_violation';
+            END IF;
+            RETURN NULL;
+        END $$
+    """
+    yield """
+        DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'sums_to_zero') THEN
+                CREATE CONSTRAINT TRIGGER sums_to_zero AFTER INSERT ON ledger_entries
+                DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_sums_to_zero();
+            END IF;
+        END $$
+    """
+
+
+def _outbox_notice() -> Iterator[str]:
+    yield f"""
+        CREATE OR REPLACE FUNCTION notify_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_notify('{OUTBOX_CHANNEL}', '');
+            RETURN NULL;
+        END $$
+    """
+    yield """
+        CREATE OR REPLACE TRIGGER outbox_notice AFTER INSERT ON outbox_messages
+        FOR EACH STATEMENT EXECUTE FUNCTION notify_outbox()
+    """
