@@ -1,0 +1,76 @@
+"""The built-in roles as a table: who may what (ACC-2)."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from policies.permissions import ALL
+
+_SELF = frozenset({"viewer:self", "api_token:read", "api_token:write"})
+_BUSINESS_READ = frozenset(
+    {
+        "partner:read",
+        "product:read",
+        "plan:read",
+        "install:read",
+        "subscription:read",
+        "invoice:read",
+        "payment:read",
+        "wallet:read",
+    }
+)
+
+ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
+    {
+        "SUPERADMIN": ("May do everything.", ALL),
+        "BILLING": (
+            "Plans, subscriptions, invoices, payments and wallets.",
+            _SELF
+            | _BUSINESS_READ
+            | {
+                "partner:pii",
+                "plan:write",
+                "subscription:write",
+                "invoice:pay",
+                "invoice:write",
+                "invoice:settle",
+                "payment:detail",
+                "wallet:adjust",
+                "event:read",
+            },
+        ),
+        "SUPPORT": (
+            "Looks at partners' data to help; changes nothing.",
+            _SELF | _BUSINESS_READ | {"partner:pii", "oauth_token:read", "event:read"},
+        ),
+        "DEVELOPER": (
+            "Jobs, events and technical settings; no partners' data.",
+            _SELF | {"product:read", "product:configure", "plan:read", "role:read", "job:read", "job:write"},
+        ),
+        "SALES": (
+            "Partners and their payments.",
+            _SELF | _BUSINESS_READ | {"partner:pii", "partner:write"},
+        ),
+        "IMPLEMENTATION": (
+            "Installs and their activation.",
+            _SELF
+            | {"partner:read", "partner:pii", "product:read", "plan:read", "install:read", "install:write"}
+            | {"install:activate", "oauth_token:read", "subscription:read", "wallet:read"},
+        ),
+        "AUDITOR": (
+            "Reads everything, the audit trail too; changes nothing.",
+            frozenset(name for name in ALL if name.endswith((":read", ":pii", ":detail", ":configure")))
+            | {"viewer:self"},
+        ),
+        "PARTNER_OWNER": (
+            "Own partner only: all of its data, payment links and API tokens.",
+            _SELF | _BUSINESS_READ | {"partner:pii", "invoice:pay"},
+        ),
+        "PARTNER_MEMBER": (
+            "Own partner only: installs, subscriptions and wallets.",
+            _SELF | {"partner:read", "product:read", "plan:read", "install:read", "subscription:read", "wallet:read"},
+        ),
+    }
+)
+
+PARTNER_ROLES = frozenset({"PARTNER_OWNER", "PARTNER_MEMBER"})
