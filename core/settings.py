@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     legal_entity_timezone: str = Field(
         default="Europe/Moscow", description="Time zone of the legal entity's day borders."
     )
+    worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -28,3 +30,34 @@ class EventStatus(StrEnum):
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
     SKIPPED = "SKIPPED"
+
+
+RETRY_BASE_SECONDS = 2.0
+RETRY_LONGEST_SECONDS = 600.0
+RETRY_JITTER = 0.2
+
+EVENT_RETRY_DELAYS = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+
+
+def retry_delay(attempt: int, luck: float, delays: Sequence[timedelta] = ()) -> timedelta:
+    """How long to wait after the failed attempt number ``attempt`` (from 1).
+
+    Parameters:
+        luck: a random number from 0 to 1 that spreads retries by a fifth either way.
+        delays: a fixed table; without one the delay doubles from two seconds up to ten minutes.
+    """
+    if delays:
+        seconds = delays[min(attempt, len(delays)) - 1].total_seconds()
+    else:
+        seconds = min(RETRY_BASE_SECONDS * 2.0 ** min(attempt - 1, 30), RETRY_LONGEST_SECONDS)
+    return timedelta(seconds=seconds * (1 + RETRY_JITTER * (2 * luck - 1)))

@@ -1,0 +1,60 @@
+"""Work to do after a transaction: written in it, done at least once, in order where a key asks for it (design §6)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import KontoraError
+from core.request import current_request
+from models import OutboxMessage
+
+ORDER_LOCK = 7_263_400
+
+
+class PermanentFailure(KontoraError):
+    """Trying again cannot help; the message becomes a dead letter at once."""
+
+    code = "PERMANENT_FAILURE"
+
+
+async def enqueue(
+    session: AsyncSession,
+    kind: str,
+    payload: dict[str, Any],
+    *,
+    ordering_key: str | None = None,
+    delay: timedelta | None = None,
+    partner_id: int | None = None,
+) -> int:
+    """Write a message that a worker handles once the transaction has committed; gives its id.
+
+    Parameters:
+        kind: name of the handler, for example ``payment.open``.
+        payload: ids and small values, never secrets or personal data.
+        ordering_key: messages of one key run one after another, in the order of writing.
+        delay: how long after now the message becomes due.
+        partner_id: the partner whose row this is; required in a tenant's transaction.
+    """
+    if ordering_key is not None:
+        await _hold_order(session, ordering_key)
+    message = OutboxMessage(
+        kind=kind,
+        payload=payload,
+        ordering_key=ordering_key,
+        partner_id=partner_id,
+        request_id=current_request().request_id,
+    )
+    if delay is not None:
+        message.available_at = func.now() + delay
+    session.add(message)
+    await session.flush()
+    return message.id
+
+
+async def _hold_order(session: AsyncSession, ordering_key: str) -> None:
+    """Let one writer of the key at a time take an id, so that ids of a key are committed in their own order."""
+    await session.execute(select(func.pg_advisory_xact_lock(ORDER_LOCK, func.hashtext(ordering_key))))

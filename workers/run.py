@@ -1,0 +1,36 @@
+"""The worker process: Dramatiq threads over one event loop, stopped gently by SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from dramatiq import Worker
+
+from core.logging import configure_logging, get_logger
+from core.settings import get_settings
+from workers.broker import WORKER_TIMEOUT_MS, redis_broker
+from workers.handlers import register_handlers
+from workers.outbox import declare_actors
+
+STOP_TIMEOUT_MS = 30_000
+
+log = get_logger("workers.run")
+
+
+def main() -> None:
+    """Handle messages until told to stop; messages in hand are finished first."""
+    configure_logging()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    register_handlers()
+    broker = redis_broker()
+    declare_actors(broker)
+    threads = get_settings().worker_threads
+    worker = Worker(broker, worker_timeout=WORKER_TIMEOUT_MS, worker_threads=threads)
+    worker.start()
+    log.info("worker started", threads=threads)
+    stopping.wait()
+    worker.stop(timeout=STOP_TIMEOUT_MS)
+    log.info("worker stopped")
