@@ -1,0 +1,434 @@
+"""How schema types say where their values come from; the declaration is the resolver.
+
+    InvoiceFilter = filter_input("Invoice", {"status": any_of(models.Invoice.status, "Only these states.")})
+    InvoiceOrder = order_input("Invoice", {"DUE_AT": models.Invoice.due_at})
+
+    @bound(models.Invoice, requires="invoice:read", description="A bill (INV-1).")
+    class Invoice(Node):
+        number: str = column(models.Invoice.number, "Gapless number within legal entity and year.")
+        total: Money = money(models.Invoice.total, models.Invoice.currency, "What is to be paid, VAT included.")
+        partner: Any = to_one("schema.partners.Partner", models.Invoice.partner_id, "Who is billed.")
+        payments: Any = to_many("schema.payments.Payment", models.Payment.invoice_id, "Attempts to settle it.")
+
+Types of scalar fields follow from their columns; every field needs a permission, its own or its type's, or the
+build fails. A connection to a type takes that type's `…Filter` and `…Order`, found beside it in its module.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar
+
+import sqlalchemy as sa
+import strawberry
+from sqlalchemy import Column
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import InstrumentedAttribute
+from strawberry.types.field import StrawberryField
+
+from models.base import Base, StrEnumColumn
+from planner import scalars
+from planner.sources import (
+    METADATA_KEY,
+    ColumnValue,
+    Computed,
+    ConnectionPart,
+    FilterTerm,
+    GlobalId,
+    MoneyPart,
+    MoneyValue,
+    RootConnection,
+    RootFunction,
+    RootNode,
+    RootSingle,
+    Source,
+    SqlValue,
+    ToList,
+    ToMany,
+    ToOne,
+    Value,
+)
+
+T = TypeVar("T")
+BINDING_KEY = "__kontora_binding__"
+TERMS_KEY = "__kontora_terms__"
+ORDERS_KEY = "__kontora_orders__"
+DEFAULT_PAGE = 20
+MAX_PAGE = 100
+
+
+class DeclarationError(TypeError):
+    """A schema declaration that cannot be right; raised while the schema is built."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What a GraphQL type is bound to.
+
+    Parameters:
+        model: the table; None for plain types, whose values come from functions.
+        requires: the permission that its fields inherit.
+    """
+
+    model: type[Base] | None
+    requires: str
+
+
+def _column(attribute: Any) -> Column[Any]:
+    if isinstance(attribute, Column):
+        return attribute
+    if isinstance(attribute, InstrumentedAttribute):
+        found = attribute.property.columns[0]
+        if isinstance(found, Column):
+            return found
+    raise DeclarationError(f"{attribute!r} is not a column of a model")
+
+
+@cache
+def graphql_enum(kind: type[enum.Enum]) -> Any:
+    """The GraphQL enum over a domain enum, described by its docstring."""
+    return strawberry.enum(kind, description=inspect.getdoc(kind))
+
+
+def kind_of(column: Column[Any]) -> str:
+    """How a column's value is written: text, int, bool, bigint, decimal, datetime, enum, json, uuid or list."""
+    type_ = column.type
+    if isinstance(type_, StrEnumColumn):
+        return "enum"
+    for sql_type, kind in (
+        (sa.BigInteger, "bigint"),
+        (sa.Integer, "int"),
+        (sa.Boolean, "bool"),
+        (sa.Numeric, "decimal"),
+        (sa.DateTime, "datetime"),
+        (sa.Uuid, "uuid"),
+        (JSONB, "json"),
+        (sa.ARRAY, "list"),
+        (sa.String, "text"),
+    ):
+        if isinstance(type_, sql_type):
+            return kind
+    raise DeclarationError(f"{column} has a type that the planner does not write: {type_!r}")
+
+
+_GRAPHQL_TYPES: dict[str, Any] = {
+    "text": str,
+    "int": int,
+    "bool": bool,
+    "bigint": scalars.BigInt,
+    "decimal": scalars.Decimal,
+    "datetime": scalars.DateTime,
+    "uuid": str,
+    "json": scalars.JSON,
+}
+
+
+def _graphql_type(column: Column[Any]) -> Any:
+    kind = kind_of(column)
+    if kind == "enum":
+        assert isinstance(column.type, StrEnumColumn)
+        found = graphql_enum(column.type.enum)
+    elif kind == "list":
+        assert isinstance(column.type, sa.ARRAY)
+        found = list[scalars.BigInt] if isinstance(column.type.item_type, sa.BigInteger) else list[str]
+    else:
+        found = _GRAPHQL_TYPES[kind]
+    return found | None if column.nullable else found
+
+
+def _lazy(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return Annotated[name, strawberry.lazy(module)]
+
+
+def _field(
+    source: Source, description: str, graphql_type: Any = None, arguments: Mapping[str, Any] | None = None
+) -> Any:
+    extra: dict[str, Any] = {}
+    if graphql_type is not None:
+        extra["graphql_type"] = graphql_type
+    if arguments is not None:
+        extra["resolver"] = _signature_only(arguments)
+    return strawberry.field(description=description, metadata={METADATA_KEY: source}, **extra)
+
+
+def _signature_only(arguments: Mapping[str, Any]) -> Callable[..., None]:
+    def compiled() -> None:
+        raise AssertionError("operations are compiled; the fields of a bound schema are never resolved one by one")
+
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, (annotation, default) in arguments.items()
+    ]
+    compiled.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    return compiled
+
+
+def _argument(type_: Any, description: str) -> Any:
+    return Annotated[type_, strawberry.argument(description=description)]
+
+
+def _page_arguments(path: str) -> dict[str, Any]:
+    return {
+        "first": (
+            _argument(int | None, f"How many from the front, 1 to {MAX_PAGE}; {DEFAULT_PAGE} unless told."),
+            None,
+        ),
+        "after": (_argument(str | None, "Only what comes after this cursor."), None),
+        "last": (_argument(int | None, f"How many from the back, 1 to {MAX_PAGE}."), None),
+        "before": (_argument(str | None, "Only what comes before this cursor."), None),
+        "filter": (_argument(_lazy(f"{path}Filter") | None, "Only rows that meet all of these conditions."), None),
+        "order_by": (_argument(_lazy(f"{path}Order") | None, "Order of the rows; newest first unless told."), None),
+    }
+
+
+def column(attribute: Any, description: str, *, requires: str | None = None) -> Any:
+    """A column of the type's own table."""
+    found = _column(attribute)
+    return _field(ColumnValue(requires, found), description, _graphql_type(found))
+
+
+def money(amount: Any, currency: Any, description: str, *, requires: str | None = None) -> Any:
+    """An amount with its currency."""
+    found = _column(amount)
+    return _field(
+        MoneyValue(requires, found, _column(currency)), description, Money | None if found.nullable else Money
+    )
+
+
+def to_one(
+    path: str, attribute: Any, description: str, *, requires: str | None = None, optional: bool | None = None
+) -> Any:
+    """One related object.
+
+    Parameters:
+        path: module and name of its type, such as ``schema.partners.Partner``.
+        attribute: the foreign key here, or the unique foreign key there that points here.
+        optional: whether it may be null; by default as the foreign key says. Rows there may always be missing.
+    """
+    found = _column(attribute)
+    nullable = found.nullable if optional is None else optional
+    return _field(ToOne(requires, found), description, _lazy(path) | None if nullable else _lazy(path))
+
+
+def to_many(path: str, attribute: Any, description: str, *, requires: str | None = None) -> Any:
+    """Related objects as a connection, with the filter and order of their type."""
+    return _field(ToMany(requires, _column(attribute)), description, _connection_of(path), _page_arguments(path))
+
+
+def to_list(path: str, attribute: Any, description: str, *, order: Any, requires: str | None = None) -> Any:
+    """A few related objects as a plain list, for parts that never grow."""
+    return _field(ToList(requires, _column(attribute), _column(order)), description, list[_lazy(path)])  # type: ignore[misc]
+
+
+def sql(expression: str, graphql_type: Any, kind: str, description: str, *, requires: str | None = None) -> Any:
+    """An SQL expression over the row, where ``{row}`` stands for its alias."""
+    return _field(SqlValue(requires, expression, kind), description, graphql_type)
+
+
+def computed(
+    function: Callable[..., Any],
+    columns: tuple[Any, ...],
+    graphql_type: Any,
+    description: str,
+    *,
+    requires: str | None = None,
+) -> Any:
+    """A pure Python function over columns of the row."""
+    return _field(Computed(requires, tuple(_column(item) for item in columns), function), description, graphql_type)
+
+
+def value(description: str, *, requires: str | None = None, graphql_type: Any = None) -> Any:
+    """A field of a plain type or payload, taken from what the function returned under the field's Python name."""
+    return _field(Value(requires), description, graphql_type)
+
+
+def object_value(path: str, description: str, *, requires: str | None = None) -> Any:
+    """A field of a payload that holds an object; the function returns its key, or None."""
+    return _field(Value(requires), description, _lazy(path) | None)
+
+
+def connection_root(path: str, requires: str, description: str) -> Any:
+    """A root field: all rows of a type."""
+    return _field(RootConnection(requires), description, _connection_of(path), _page_arguments(path))
+
+
+def single_root(path: str, requires: str, description: str) -> Any:
+    """A root field: one object by id; null where there is none in the caller's reach."""
+    arguments = {"id": (_argument(strawberry.ID, "Global id of the object."), inspect.Parameter.empty)}
+    return _field(RootSingle(requires), description, _lazy(path) | None, arguments)
+
+
+def node_root() -> Any:
+    """The root field `node`."""
+    arguments = {"id": (_argument(strawberry.ID, "Global id of the object."), inspect.Parameter.empty)}
+    return _field(RootNode("viewer:self"), "Any object by its global id (Relay).", Node | None, arguments)
+
+
+def nodes_root() -> Any:
+    """The root field `nodes`."""
+    ids = _argument(list[strawberry.ID], f"Global ids, at most {MAX_PAGE}; the answer keeps their order.")
+    return _field(
+        RootNode("viewer:self", many=True),
+        "Several objects by their global ids (Relay).",
+        list[Node | None],
+        {"ids": (ids, inspect.Parameter.empty)},
+    )
+
+
+def function_root(function: Callable[..., Any], graphql_type: Any, requires: str, description: str) -> Any:
+    """A root field answered by a Python function; its arguments are those after the first, the context.
+
+    Parameters:
+        requires: the permission; an empty string lets everybody in, signed in or not.
+    """
+    arguments = {
+        name: (parameter.annotation, parameter.default)
+        for name, parameter in list(inspect.signature(function, eval_str=True).parameters.items())[1:]
+    }
+    return _field(RootFunction(requires, function), description, graphql_type, arguments)
+
+
+def bound(model: type[Base], *, requires: str, description: str) -> Callable[[type[T]], type[T]]:
+    """Bind a Strawberry type to a table; its fields inherit the permission ``requires``."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        _finish(cls, requires, model)
+        return strawberry.type(cls, description=description)
+
+    return decorate
+
+
+def plain(*, requires: str, description: str) -> Callable[[type[T]], type[T]]:
+    """A type whose values come from a function: a payload or a report."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        _finish(cls, requires, None)
+        return strawberry.type(cls, description=description)
+
+    return decorate
+
+
+def _finish(cls: type[Any], requires: str, model: type[Base] | None) -> None:
+    setattr(cls, BINDING_KEY, Binding(model, requires))
+    for name, item in list(vars(cls).items()):
+        if not isinstance(item, StrawberryField):
+            continue
+        source = item.metadata.get(METADATA_KEY)
+        if source is None:
+            raise DeclarationError(f"{cls.__name__}.{name} does not say where its value comes from")
+        if not item.description:
+            raise DeclarationError(f"{cls.__name__}.{name} has no description")
+        permission = requires if source.requires is None else source.requires
+        if permission:
+            item.description = f"{item.description} Needs `{permission}`."
+        table = getattr(model, "__table__", None)
+        if isinstance(source, ColumnValue) and source.column is not None and source.column.table is not table:
+            raise DeclarationError(f"{cls.__name__}.{name}: {source.column} is not a column of {table}")
+
+
+def equals(attribute: Any, description: str, *, id_of: str | None = None, requires: str | None = None) -> FilterTerm:
+    """The column has exactly this value; with ``id_of``, the global id of that type is given."""
+    return FilterTerm(_column(attribute), "equals", description, id_of, requires)
+
+
+def any_of(attribute: Any, description: str, *, requires: str | None = None) -> FilterTerm:
+    """The column has one of these values."""
+    return FilterTerm(_column(attribute), "any_of", description, None, requires)
+
+
+def at_least(attribute: Any, description: str) -> FilterTerm:
+    """The column is this value or later (greater)."""
+    return FilterTerm(_column(attribute), "at_least", description)
+
+
+def before(attribute: Any, description: str) -> FilterTerm:
+    """The column is earlier (less) than this value."""
+    return FilterTerm(_column(attribute), "before", description)
+
+
+def filter_input(type_name: str, terms: Mapping[str, FilterTerm]) -> Any:
+    """The input `<Type>Filter`; conditions are joined by AND, absent and null ones do not count."""
+    annotations: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    for name, term in terms.items():
+        base = strawberry.ID if term.id_of else _graphql_type(term.column)
+        base = getattr(base, "__args__", (base,))[0] if term.column.nullable and not term.id_of else base
+        annotations[name] = (list[base] if term.kind == "any_of" else base) | None  # type: ignore[valid-type]
+        fields[name] = strawberry.field(default=None, description=term.description)
+    cls = type(f"{type_name}Filter", (), {"__annotations__": annotations, TERMS_KEY: dict(terms), **fields})
+    return strawberry.input(cls, description=f"Conditions on {type_name} rows, joined by AND.")
+
+
+class OrderDirection(enum.Enum):
+    """Direction of an order."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+def order_input(type_name: str, columns: Mapping[str, Any] | None = None) -> Any:
+    """The input `<Type>Order`: `CREATED_AT` (by key) always, and these columns, none of which may be null."""
+    table_columns = {name: _column(attribute) for name, attribute in (columns or {}).items()}
+    for name, found in table_columns.items():
+        if found.nullable:
+            raise DeclarationError(f"{type_name}Order.{name}: rows cannot be paged by the nullable column {found}")
+    members = {name: name for name in ("CREATED_AT", *table_columns)}
+    members_enum: Any = enum.Enum(f"{type_name}OrderField", members)  # type: ignore[misc]
+    field_enum = strawberry.enum(members_enum, description=f"What {type_name} rows are ordered by.")
+    body = {
+        "__annotations__": {"field": field_enum, "direction": graphql_enum(OrderDirection)},
+        ORDERS_KEY: table_columns,
+        "field": strawberry.field(description="What the rows are ordered by."),
+        "direction": strawberry.field(default=OrderDirection.DESC, description="Direction; descending unless told."),
+    }
+    return strawberry.input(type(f"{type_name}Order", (), body), description=f"Order of {type_name} rows.")
+
+
+@strawberry.interface(description="An object with a global id (Relay).")
+class Node:
+    """An object with a global id."""
+
+    id: strawberry.ID = _field(GlobalId(), "Global id, opaque and stable.")
+
+
+@strawberry.type(description="An amount with its currency.")
+class Money:
+    """An amount with its currency."""
+
+    amount: scalars.Decimal = _field(MoneyPart("", "amount"), "Exact amount in major units.", scalars.Decimal)
+    currency: str = _field(MoneyPart("", "currency"), "ISO 4217 code.")
+
+
+@strawberry.type(description="Where a page stands in its connection (Relay).")
+class PageInfo:
+    """Where a page stands."""
+
+    has_next_page: bool = _field(ConnectionPart("", "has_next_page"), "Whether more rows follow.")
+    has_previous_page: bool = _field(ConnectionPart("", "has_previous_page"), "Whether rows come before.")
+    start_cursor: str | None = _field(ConnectionPart("", "start_cursor"), "Cursor of the first row.")
+    end_cursor: str | None = _field(ConnectionPart("", "end_cursor"), "Cursor of the last row.")
+
+
+@strawberry.type(description="One row of a connection with its cursor (Relay).")
+class Edge(Generic[T]):
+    """One row with its cursor."""
+
+    cursor: str = _field(ConnectionPart("", "cursor"), "Cursor of this row.")
+    node: T = _field(ConnectionPart("", "node"), "The row.")
+
+
+@strawberry.type(description="A page of rows (Relay).")
+class Connection(Generic[T]):
+    """A page of rows."""
+
+    nodes: list[T] = _field(ConnectionPart("", "nodes"), "The rows.")
+    edges: list[Edge[T]] = _field(ConnectionPart("", "edges"), "The rows with their cursors.")
+    page_info: PageInfo = _field(ConnectionPart("", "page_info"), "Where this page stands.")
+    total_count: int = _field(
+        ConnectionPart("", "total_count"), "How many rows there are in all; counted only when asked."
+    )

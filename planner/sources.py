@@ -1,0 +1,154 @@
+"""Where a schema field's value comes from: the vocabulary that the compiler understands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Column
+
+METADATA_KEY = "kontora"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What every field declares.
+
+    Parameters:
+        requires: the permission of the field itself; None inherits the type's.
+    """
+
+    requires: str | None = None
+
+
+@dataclass(frozen=True)
+class GlobalId(Source):
+    """The Relay id over the key."""
+
+
+@dataclass(frozen=True)
+class ColumnValue(Source):
+    """A column of the type's own table."""
+
+    column: Column[Any] | None = None
+
+
+@dataclass(frozen=True)
+class MoneyValue(Source):
+    """An amount and its currency, as `Money`."""
+
+    amount: Column[Any] | None = None
+    currency: Column[Any] | None = None
+
+
+@dataclass(frozen=True)
+class ToOne(Source):
+    """The one object behind a foreign key of this table, or the one row elsewhere that points here."""
+
+    column: Column[Any] | None = None
+
+
+@dataclass(frozen=True)
+class ToMany(Source):
+    """The rows elsewhere that point here, as a connection."""
+
+    column: Column[Any] | None = None
+
+
+@dataclass(frozen=True)
+class ToList(Source):
+    """The few rows elsewhere that point here, as a plain list in a fixed order."""
+
+    column: Column[Any] | None = None
+    order: Column[Any] | None = None
+
+
+@dataclass(frozen=True)
+class SqlValue(Source):
+    """An SQL expression over the row; ``{row}`` stands for its alias.
+
+    Parameters:
+        sql: the expression; its text must not depend on the request.
+        kind: how its value is written, as for a column.
+    """
+
+    sql: str = ""
+    kind: str = "text"
+
+
+@dataclass(frozen=True)
+class Computed(Source):
+    """A Python function over columns of the row.
+
+    Parameters:
+        columns: what it reads, in the order of its arguments.
+        function: pure; returns a JSON scalar.
+    """
+
+    columns: tuple[Column[Any], ...] = ()
+    function: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class ConnectionPart(Source):
+    """A field of a connection, of an edge or of the page information."""
+
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class MoneyPart(Source):
+    """A field of `Money`."""
+
+    part: Literal["amount", "currency"] = "amount"
+
+
+@dataclass(frozen=True)
+class Value(Source):
+    """A value of what a function returned: a scalar, a nested value, or the key of an object to read."""
+
+
+@dataclass(frozen=True)
+class RootConnection(Source):
+    """All rows of a type, as a connection."""
+
+
+@dataclass(frozen=True)
+class RootSingle(Source):
+    """One object by its global id."""
+
+
+@dataclass(frozen=True)
+class RootNode(Source):
+    """Any object by its global id; with ``many``, several."""
+
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class RootFunction(Source):
+    """The answer of a Python function: a query beyond the tables, or a mutation."""
+
+    function: Callable[..., Any] | None = None
+
+
+FilterKind = Literal["equals", "any_of", "at_least", "before"]
+
+
+@dataclass(frozen=True)
+class FilterTerm:
+    """One condition that a filter offers.
+
+    Parameters:
+        column: what is compared.
+        kind: how.
+        id_of: the GraphQL type whose global id is wanted, for foreign keys.
+        requires: permission beyond the type's.
+    """
+
+    column: Column[Any]
+    kind: FilterKind
+    description: str
+    id_of: str | None = None
+    requires: str | None = None
