@@ -145,6 +145,11 @@ def _lazy(path: str) -> Any:
     return Annotated[name, strawberry.lazy(module)]
 
 
+def _connection_of(path: str) -> Any:
+    generic: Any = Connection
+    return generic[_lazy(path)]
+
+
 def _field(
     source: Source, description: str, graphql_type: Any = None, arguments: Mapping[str, Any] | None = None
 ) -> Any:
