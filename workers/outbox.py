@@ -49,7 +49,7 @@ class Message:
 
 
 TransactionHandler = Callable[[AsyncSession, Message], Awaitable[None]]
-NetworkHandler = Callable[[Message], Awaitable[None]]
+StepwiseHandler = Callable[[Message], Awaitable[None]]
 GivenUpHook = Callable[[AsyncSession, Message, str], Awaitable[None]]
 
 
@@ -71,7 +71,7 @@ class Handler:
     max_attempts: int
     lease: timedelta
     delays: Sequence[timedelta]
-    run: NetworkHandler
+    run: StepwiseHandler
     given_up: GivenUpHook | None
 
 
@@ -117,7 +117,7 @@ def outbox_handler(
     return register
 
 
-def network_handler(
+def stepwise_handler(
     kind: str,
     *,
     max_attempts: int = DEFAULT_MAX_ATTEMPTS,
@@ -125,10 +125,10 @@ def network_handler(
     lease: timedelta = DEFAULT_LEASE,
     delays: Sequence[timedelta] = (),
     given_up: GivenUpHook | None = None,
-) -> Callable[[NetworkHandler], NetworkHandler]:
-    """Register a handler that calls other machines, so no transaction is open around it; it may run again."""
+) -> Callable[[StepwiseHandler], StepwiseHandler]:
+    """Register a handler with no transaction around it, for network calls and long batches; it may run again."""
 
-    def register(function: NetworkHandler) -> NetworkHandler:
+    def register(function: StepwiseHandler) -> StepwiseHandler:
         async def run(message: Message) -> None:
             await function(message)
             async with transaction() as session:

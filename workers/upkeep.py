@@ -1,0 +1,52 @@
+"""Actors of the scheduled housekeeping: expiry and invariants."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.database import transaction
+from core.logging import get_logger
+from services import invariants, retention
+from services.outbox import PermanentFailure
+from workers.outbox import Message, outbox_handler, stepwise_handler
+
+JOB_ATTEMPTS = 3
+
+log = get_logger("workers.upkeep")
+
+
+@stepwise_handler("idempotency.expire", queue="default", max_attempts=JOB_ATTEMPTS)
+async def expire_idempotency(message: Message) -> None:
+    """Delete expired idempotency records, a transaction a chunk."""
+    await _until_none(message, retention.expire_idempotency)
+
+
+@stepwise_handler("outbox.expire", queue="default", max_attempts=JOB_ATTEMPTS)
+async def expire_outbox(message: Message) -> None:
+    """Delete messages and firings kept long enough, a transaction a chunk."""
+    await _until_none(message, retention.expire_outbox)
+
+
+@outbox_handler("outbox.verify", max_attempts=JOB_ATTEMPTS)
+async def verify_outbox(session: AsyncSession, message: Message) -> None:
+    """Report messages that nobody takes, as a dead letter of this job."""
+    _report(message, await invariants.stuck_outbox(session))
+
+
+def _report(message: Message, violations: list[str]) -> None:
+    if violations:
+        log.error("an invariant is violated", job=message.kind, violations=violations)
+        raise PermanentFailure("; ".join(violations))
+
+
+async def _until_none(message: Message, delete: Callable[[AsyncSession], Awaitable[int]]) -> None:
+    total = 0
+    while True:
+        async with transaction() as session:
+            deleted = await delete(session)
+        total += deleted
+        if not deleted:
+            break
+    log.info("expired", job=message.kind, rows=total)
