@@ -35,7 +35,6 @@ from planner import scalars
 from planner.sources import (
     METADATA_KEY,
     ColumnValue,
-    Computed,
     ConnectionPart,
     FilterTerm,
     GlobalId,
@@ -233,18 +232,6 @@ def to_list(path: str, attribute: Any, description: str, *, order: Any, requires
 def sql(expression: str, graphql_type: Any, kind: str, description: str, *, requires: str | None = None) -> Any:
     """An SQL expression over the row, where ``{row}`` stands for its alias."""
     return _field(SqlValue(requires, expression, kind), description, graphql_type)
-
-
-def computed(
-    function: Callable[..., Any],
-    columns: tuple[Any, ...],
-    graphql_type: Any,
-    description: str,
-    *,
-    requires: str | None = None,
-) -> Any:
-    """A pure Python function over columns of the row."""
-    return _field(Computed(requires, tuple(_column(item) for item in columns), function), description, graphql_type)
 
 
 def value(description: str, *, requires: str | None = None, graphql_type: Any = None) -> Any:

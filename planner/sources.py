@@ -78,19 +78,6 @@ class SqlValue(Source):
 
 
 @dataclass(frozen=True)
-class Computed(Source):
-    """A Python function over columns of the row.
-
-    Parameters:
-        columns: what it reads, in the order of its arguments.
-        function: pure; returns a JSON scalar.
-    """
-
-    columns: tuple[Column[Any], ...] = ()
-    function: Callable[..., Any] | None = None
-
-
-@dataclass(frozen=True)
 class ConnectionPart(Source):
     """A field of a connection, of an edge or of the page information."""
 

@@ -1,0 +1,62 @@
+"""Keyset cursors: opaque text over the order's name, the order column's value and the key."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import re
+from typing import Any
+
+import orjson
+
+from core.errors import UserError
+from core.ids import MAX_KEY
+
+MAX_CURSOR_CHARS = 2_000
+
+
+class InvalidCursor(UserError):
+    """The text is not a cursor of this connection in this order."""
+
+    code = "INVALID_CURSOR"
+
+
+def encode_cursor(order: str, value: str | None, key: int) -> str:
+    """The cursor of a row; ``value`` is the order column as PostgreSQL writes it, None in the order by key."""
+    return base64.b64encode(orjson.dumps([order, value, key])).decode()
+
+
+def decode_cursor(cursor: str, order: str, kind: str | None) -> tuple[str | None, int]:
+    """The order column's value and the key behind a cursor.
+
+    Parameters:
+        kind: how the order column's value is written; None in the order by key.
+
+    Raises:
+        InvalidCursor: malformed, or made in another order.
+    """
+    try:
+        if len(cursor) > MAX_CURSOR_CHARS:
+            raise ValueError("too long")
+        name, value, key = orjson.loads(base64.b64decode(cursor, validate=True))
+        valid = name == order and type(key) is int and 0 < key <= MAX_KEY and _valid(value, kind)
+    except (ValueError, TypeError, binascii.Error):
+        valid = False
+    if not valid:
+        raise InvalidCursor(f"{cursor[:40]!r} is not a cursor of this list in the order {order}")
+    return value, key
+
+
+def _valid(value: Any, kind: str | None) -> bool:
+    if kind is None:
+        return value is None
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    if kind == "datetime":
+        return datetime.datetime.fromisoformat(value).tzinfo is not None
+    if kind in ("int", "bigint"):
+        return bool(re.fullmatch(r"-?\d{1,18}", value))
+    if kind == "decimal":
+        return bool(re.fullmatch(r"-?\d{1,18}(\.\d{1,6})?", value))
+    return kind in ("text", "enum")
