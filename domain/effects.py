@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class OutboxStatus(StrEnum):
@@ -61,3 +62,14 @@ def retry_delay(attempt: int, luck: float, delays: Sequence[timedelta] = ()) -> 
     else:
         seconds = min(RETRY_BASE_SECONDS * 2.0 ** min(attempt - 1, 30), RETRY_LONGEST_SECONDS)
     return timedelta(seconds=seconds * (1 + RETRY_JITTER * (2 * luck - 1)))
+
+
+# Which of a product's three endpoints hears of an event (CAT-1).
+EVENT_ENDPOINTS = MappingProxyType(
+    {
+        "install.created": "install_endpoint",
+        "install.activated": "activate_endpoint",
+        "subscription.activated": "activate_endpoint",
+        "install.disabled": "disable_endpoint",
+    }
+)

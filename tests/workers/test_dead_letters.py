@@ -34,7 +34,11 @@ async def test_a_replayed_letter_runs_again_and_is_audited(effects: Connection) 
     assert await process(message_id) is Outcome.DONE
     assert await effects.fetchval("SELECT count(*) FROM effects WHERE message_id = $1", message_id) == 1
     event = await effects.fetchrow("SELECT action, entity_type, entity_id, before, after FROM audit_events")
-    assert (event["action"], event["entity_type"], event["entity_id"]) == ("dead_letter.replay", "DeadLetter", letter_id)
+    assert (event["action"], event["entity_type"], event["entity_id"]) == (
+        "dead_letter.replay",
+        "DeadLetter",
+        letter_id,
+    )
     assert '"REPLAYED"' in event["after"]
 
 

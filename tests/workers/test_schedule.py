@@ -32,7 +32,7 @@ async def test_a_due_job_fires_once_for_all_schedulers(owner: Connection) -> Non
     assert await fire() == []
     clock.travel(NOON + timedelta(minutes=1))
     fired = await asyncio.gather(*(fire() for _ in range(8)))
-    assert sum(fired, []) == ["test.effect"]
+    assert [job for jobs in fired for job in jobs] == ["test.effect"]
     assert await owner.fetchval("SELECT count(*) FROM schedule_firings") == 1
     assert await owner.fetchval("SELECT payload->>'dueAt' FROM outbox_messages") == "2026-03-01T12:01:00+00:00"
     assert await owner.fetchval("SELECT next_due_at FROM scheduled_jobs") == datetime(2026, 3, 1, 12, 2, tzinfo=UTC)

@@ -1,0 +1,139 @@
+"""The one door to other machines: HTTP clients with time-outs, and a guard against addresses inside our network."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+
+import httpx
+
+from core.errors import KontoraError, UserError
+from core.settings import get_settings
+
+TIMEOUT_SECONDS = 15.0
+LONGEST_URL_CHARS = 2_000
+USER_AGENT = "Kontora"
+
+
+class InvalidEndpoint(UserError):
+    """The address cannot be an endpoint: not HTTPS, with credentials in it, or inside our network."""
+
+    code = "INVALID_ENDPOINT"
+
+
+class AddressRefused(KontoraError):
+    """The host is unknown or leads to an address inside our network."""
+
+    code = "ADDRESS_REFUSED"
+
+
+@asynccontextmanager
+async def client(*, timeout_seconds: float = TIMEOUT_SECONDS) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for services of our choice, such as payment gateways; redirects are not followed."""
+    transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False)
+    async with _client(transport, timeout_seconds) as made:
+        yield made
+
+
+@asynccontextmanager
+async def guarded_client(*, timeout_seconds: float = TIMEOUT_SECONDS) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for addresses that users typed (NOT-2): HTTPS to public addresses only, redirects are not followed."""
+    transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False)
+    allowed = get_settings().allow_private_endpoints
+    async with _client(transport if allowed else PublicOnly(transport), timeout_seconds) as made:
+        yield made
+
+
+def check_endpoint(url: str, field: tuple[str, ...] | None = None) -> str:
+    """The URL, fit to be an endpoint; names are resolved at each call to it, not here.
+
+    Raises:
+        InvalidEndpoint: not an absolute HTTPS URL, with a user in it, or a private address.
+    """
+    allowed = get_settings().allow_private_endpoints
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError):
+        raise InvalidEndpoint("the endpoint is not a URL", field=field) from None
+    if len(url) > LONGEST_URL_CHARS:
+        raise InvalidEndpoint(f"the endpoint is longer than {LONGEST_URL_CHARS} characters", field=field)
+    if parsed.scheme != "https" and not (allowed and parsed.scheme == "http"):
+        raise InvalidEndpoint("the endpoint must begin with https://", field=field)
+    if not parsed.host or parsed.userinfo or parsed.fragment:
+        raise InvalidEndpoint("the endpoint must be a host and a path, without a user or a fragment", field=field)
+    if not allowed and _is_private_name(parsed.host):
+        raise InvalidEndpoint("the endpoint must be a public address", field=field)
+    return url
+
+
+class PublicOnly(httpx.AsyncBaseTransport):
+    """Resolves the host itself and connects to what it has checked, so that a second answer of DNS changes nothing."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send to the checked address, with the name in TLS and in the Host header.
+
+        Raises:
+            AddressRefused: not HTTPS, an unknown host, or one of its addresses is not public.
+        """
+        if request.url.scheme != "https":
+            raise AddressRefused("only HTTPS is called")
+        host = request.url.host
+        address = await _public_address(host, request.url.port or 443)
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        request.url = request.url.copy_with(host=address)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the open internet."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    if mapped is not None:
+        ip = mapped
+    nat64 = isinstance(ip, ipaddress.IPv6Address) and ip in ipaddress.ip_network("64:ff9b::/96")
+    return ip.is_global and not ip.is_multicast and not nat64
+
+
+async def _public_address(host: str, port: int) -> str:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise AddressRefused("the host has no address") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not addresses or not all(is_public(address) for address in addresses):
+        raise AddressRefused("the host leads to a private address")
+    return addresses[0]
+
+
+def _is_private_name(host: str) -> bool:
+    try:
+        return not is_public(host)
+    except ValueError:
+        return host == "localhost" or "." not in host or host.endswith((".localhost", ".local", ".internal"))
+
+
+def _client(transport: httpx.AsyncBaseTransport, timeout_seconds: float) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=transport,
+        timeout=timeout_seconds,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": USER_AGENT},
+    )
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()

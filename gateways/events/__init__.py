@@ -1,0 +1,1 @@
+"""Products' and partners' own endpoints, called with Standard Webhooks signatures (NOT-2)."""

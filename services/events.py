@@ -1,0 +1,157 @@
+"""Events told to products: written with the change, numbered per install, delivered signed and in order (NOT-2)."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock, crypto
+from core.database import transaction
+from core.errors import KontoraError
+from domain.effects import EVENT_ENDPOINTS, EventStatus
+from gateways.events.client import Answer
+from gateways.events.client import deliver as call
+from models import EventDelivery, Install, Product, ProductEvent
+from services.outbox import PermanentFailure, enqueue
+
+DELIVER = "event.deliver"
+SECRET_BYTES = 24
+
+
+class NotDelivered(KontoraError):
+    """The endpoint did not take the event; the outbox tries again later."""
+
+    code = "NOT_DELIVERED"
+
+
+async def emit(session: AsyncSession, install: Install, type: str, data: dict[str, Any]) -> ProductEvent:
+    """Write an event of an install and, where the product has an endpoint for it, the message that delivers it.
+
+    Parameters:
+        type: one of ``EVENT_ENDPOINTS``, for example ``install.activated``.
+        data: what happened, as JSON values: ids, dates, amounts as strings; no personal data.
+
+    Raises:
+        KeyError: there is no such type of event.
+    """
+    product = await session.get_one(Product, install.product_id)
+    endpoint: str | None = getattr(product, EVENT_ENDPOINTS[type])
+    reachable = endpoint is not None and product.event_secret_encrypted is not None
+    event = ProductEvent(
+        event_id=f"evt_{secrets.token_hex(16)}",
+        partner_id=install.partner_id,
+        product_id=product.id,
+        install_id=install.id,
+        sequence=await _next_sequence(session, install.id),
+        type=type,
+        payload={"type": type, "timestamp": clock.now().isoformat(), "installId": str(install.id), "data": data},
+        endpoint=endpoint,
+        status=EventStatus.PENDING if reachable else EventStatus.SKIPPED,
+    )
+    session.add(event)
+    await session.flush()
+    if reachable:
+        await enqueue(
+            session,
+            DELIVER,
+            {"eventId": event.id},
+            ordering_key=f"install:{install.id}",
+            partner_id=install.partner_id,
+        )
+    return event
+
+
+async def deliver(event_id: int) -> None:
+    """Make one attempt, log it, and mark the event delivered if the endpoint took it.
+
+    Raises:
+        NotDelivered: it did not; trying again may help.
+        PermanentFailure: it answered 410 Gone.
+    """
+    parcel = await _pack(event_id)
+    if parcel is None:
+        return
+    answer = await call(parcel.endpoint, secret=parcel.secret, event_id=parcel.event_id, body=parcel.body)
+    async with transaction() as session:
+        await _log(session, event_id, answer)
+    if answer.gone:
+        raise PermanentFailure(answer.told)
+    if not answer.accepted:
+        raise NotDelivered(answer.told)
+
+
+async def give_up(session: AsyncSession, event_id: int) -> None:
+    """Mark an event whose attempts are over; a replay of its dead letter may still deliver it."""
+    undelivered = (ProductEvent.id == event_id, ProductEvent.status == EventStatus.PENDING)
+    await session.execute(update(ProductEvent).where(*undelivered).values(status=EventStatus.FAILED))
+
+
+def new_secret(product: Product) -> str:
+    """Give a flushed product a new signing secret; the plain text is told once and kept only encrypted."""
+    plain = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    product.event_secret_encrypted = crypto.encrypt(plain, _secret_context(product.id))
+    return plain
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    endpoint: str
+    secret: str
+    event_id: str
+    body: str
+
+
+async def _pack(event_id: int) -> _Parcel | None:
+    """What to send; None for an event that was delivered already. A changed endpoint or secret counts at once."""
+    async with transaction() as session:
+        event = await session.get_one(ProductEvent, event_id)
+        product = await session.get_one(Product, event.product_id)
+        if event.status in (EventStatus.DELIVERED, EventStatus.SKIPPED):
+            return None
+        endpoint: str | None = getattr(product, EVENT_ENDPOINTS[event.type])
+        if endpoint is None or product.event_secret_encrypted is None:
+            event.status = EventStatus.SKIPPED
+            return None
+        event.endpoint = endpoint
+        body = orjson.dumps({"id": event.event_id, "sequence": event.sequence, **event.payload}).decode()
+        secret = crypto.decrypt(product.event_secret_encrypted, _secret_context(product.id))
+        return _Parcel(endpoint, secret, event.event_id, body)
+
+
+async def _log(session: AsyncSession, event_id: int, answer: Answer) -> None:
+    event = await session.get_one(ProductEvent, event_id, with_for_update=True)
+    made = await session.scalar(select(func.count()).where(EventDelivery.product_event_id == event_id))
+    session.add(
+        EventDelivery(
+            partner_id=event.partner_id,
+            product_event_id=event_id,
+            attempt=(made or 0) + 1,
+            status_code=answer.status_code,
+            error=None if answer.accepted else answer.told,
+            duration_ms=answer.duration_ms,
+        )
+    )
+    if answer.accepted:
+        event.status = EventStatus.DELIVERED
+        event.delivered_at = clock.now()
+
+
+async def _next_sequence(session: AsyncSession, install_id: int) -> int:
+    taken: int | None = await session.scalar(
+        update(Install)
+        .where(Install.id == install_id)
+        .values(event_sequence=Install.event_sequence + 1)
+        .returning(Install.event_sequence)
+    )
+    assert taken is not None, "the install was locked by the caller and cannot be gone"
+    return taken
+
+
+def _secret_context(product_id: int) -> str:
+    return f"products.event_secret:{product_id}"

@@ -1,0 +1,236 @@
+"""Events to products: numbered, signed, retried, given up; and the guard against addresses inside our network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from core import http
+from core.database import transaction
+from core.http import AddressRefused, InvalidEndpoint, PublicOnly, check_endpoint, is_public
+from core.settings import get_settings
+from domain.catalog import ProductKind
+from models import Install, Partner, Product
+from services import events
+from workers.handlers import register_handlers
+from workers.outbox import Outcome, process
+
+Connection = asyncpg.Connection
+
+
+@dataclass
+class Endpoint:
+    """A product's back end that answers the statuses it is told to, 200 at last."""
+
+    url: str = ""
+    answers: list[int] = field(default_factory=list)
+    requests: list[tuple[dict[str, str], str]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        body = (await reader.readexactly(int(headers["content-length"]))).decode()
+        self.requests.append((headers, body))
+        status = self.answers.pop(0) if self.answers else 200
+        writer.write(
+            f"HTTP/1.1 {status} X\r\nLocation: /other\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.fixture
+async def endpoint(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Endpoint]:
+    monkeypatch.setenv("KONTORA_ALLOW_PRIVATE_ENDPOINTS", "true")
+    get_settings.cache_clear()
+    register_handlers()
+    made = Endpoint()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    yield made
+    server.close()
+    await server.wait_closed()
+
+
+async def make_install(url: str | None) -> tuple[int, str]:
+    async with transaction() as session:
+        partner = Partner(name="Partner")
+        product = Product(name="Widget", code="widget", kind=next(iter(ProductKind)), activate_endpoint=url)
+        session.add_all([partner, product])
+        await session.flush()
+        secret = events.new_secret(product)
+        install = Install(partner_id=partner.id, product_id=product.id)
+        session.add(install)
+        await session.flush()
+        return install.id, secret
+
+
+async def emit(install_id: int, **data: Any) -> None:
+    async with transaction() as session:
+        install = await session.get_one(Install, install_id)
+        await events.emit(session, install, "install.activated", data)
+
+
+async def run_due(owner: Connection) -> list[Outcome]:
+    await owner.execute("UPDATE outbox_messages SET available_at = now()")
+    ids = await owner.fetch("SELECT id FROM outbox_messages WHERE status = 'PENDING' ORDER BY id")
+    return [await process(row["id"]) for row in ids]
+
+
+async def test_an_event_is_signed_numbered_and_delivered_once(endpoint: Endpoint, owner: Connection) -> None:
+    install_id, secret = await make_install(endpoint.url)
+    await emit(install_id, planName="Basic")
+    await emit(install_id, planName="Advanced")
+    assert await run_due(owner) == [Outcome.DONE, Outcome.DONE]
+    assert await run_due(owner) == []
+    bodies = [Webhook(secret).verify(body, headers) for headers, body in endpoint.requests]
+    assert [(body["sequence"], body["type"], body["data"]["planName"]) for body in bodies] == [
+        (1, "install.activated", "Basic"),
+        (2, "install.activated", "Advanced"),
+    ]
+    assert [body["id"] for body in bodies] == [headers["webhook-id"] for headers, _ in endpoint.requests]
+    assert {row["status"] for row in await owner.fetch("SELECT status FROM product_events")} == {"DELIVERED"}
+    assert await owner.fetchval("SELECT count(*) FROM event_deliveries WHERE status_code = 200") == 2
+
+
+async def test_a_body_that_was_changed_on_the_way_does_not_verify(endpoint: Endpoint, owner: Connection) -> None:
+    install_id, secret = await make_install(endpoint.url)
+    await emit(install_id, amount="1.00")
+    await run_due(owner)
+    headers, body = endpoint.requests[0]
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(body.replace("1.00", "9.00"), headers)
+
+
+async def test_a_failed_delivery_is_logged_and_holds_the_later_ones(endpoint: Endpoint, owner: Connection) -> None:
+    install_id, _ = await make_install(endpoint.url)
+    endpoint.answers = [500, 302]
+    await emit(install_id)
+    await emit(install_id)
+    assert await run_due(owner) == [Outcome.RETRY, Outcome.NOT_DUE]
+    delay = await owner.fetchval("SELECT available_at - now() FROM outbox_messages ORDER BY id LIMIT 1")
+    assert 3 < delay.total_seconds() <= 6
+    assert await run_due(owner) == [Outcome.RETRY, Outcome.NOT_DUE]
+    assert await run_due(owner) == [Outcome.DONE, Outcome.DONE]
+    rows = await owner.fetch("SELECT attempt, status_code, error FROM event_deliveries ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        (1, 500, "the endpoint answered 500"),
+        (2, 302, "the endpoint answered 302"),
+        (3, 200, None),
+        (1, 200, None),
+    ]
+    ids = [json.loads(body)["id"] for _, body in endpoint.requests]
+    assert len(set(ids[:3])) == 1, "all attempts carry the same id"
+
+
+async def test_an_endpoint_that_is_gone_gets_no_more_calls(endpoint: Endpoint, owner: Connection) -> None:
+    install_id, _ = await make_install(endpoint.url)
+    endpoint.answers = [410]
+    await emit(install_id)
+    assert await run_due(owner) == [Outcome.DEAD]
+    assert await owner.fetchval("SELECT status FROM product_events") == "FAILED"
+    assert "410" in await owner.fetchval("SELECT error FROM dead_letters")
+
+
+async def test_an_unreachable_endpoint_is_tried_again(endpoint: Endpoint, owner: Connection) -> None:
+    install_id, _ = await make_install("http://127.0.0.1:9/hook")
+    await emit(install_id)
+    assert await run_due(owner) == [Outcome.RETRY]
+    assert "ConnectError" in await owner.fetchval("SELECT error FROM event_deliveries")
+
+
+async def test_without_an_endpoint_the_event_is_kept_and_skipped(endpoint: Endpoint, owner: Connection) -> None:
+    install_id, _ = await make_install(None)
+    await emit(install_id)
+    assert await owner.fetchval("SELECT status FROM product_events") == "SKIPPED"
+    assert await owner.fetchval("SELECT count(*) FROM outbox_messages") == 0
+
+
+async def test_events_of_one_install_written_at_once_get_different_numbers(
+    endpoint: Endpoint, owner: Connection
+) -> None:
+    install_id, _ = await make_install(endpoint.url)
+    await asyncio.gather(*(emit(install_id) for _ in range(5)))
+    rows = await owner.fetch("SELECT sequence FROM product_events ORDER BY id")
+    assert [row["sequence"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+async def test_the_guard_refuses_private_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        reached.append((request.url.host, request.headers["host"], request.extensions["sni_hostname"]))
+        return httpx.Response(200)
+
+    async def resolve(address: str, *_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", (addresses[address], 443))]
+
+    addresses = {"good.example": "93.184.216.34", "evil.example": "169.254.169.254"}
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    async with httpx.AsyncClient(transport=PublicOnly(httpx.MockTransport(answer))) as client:
+        await client.post("https://good.example/hook")
+        with pytest.raises(AddressRefused):
+            await client.post("https://evil.example/hook")
+        with pytest.raises(AddressRefused):
+            await client.post("http://good.example/hook")
+    assert reached == [("93.184.216.34", "good.example", "good.example")]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1%eth0",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "0.0.0.0",
+        "100.64.0.1",
+        "224.0.0.1",
+        "2002:7f00:1::",
+        "fd00::1",
+    ],
+)
+def test_addresses_inside_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+def test_a_public_address_is_public() -> None:
+    assert is_public("93.184.216.34")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "https://",
+        "ftp://example.com",
+        "https://user:x@example.com/",
+        "https://localhost/",
+        "https://10.0.0.1/",
+        "https://[::1]/",
+        "https://db.internal/",
+        "https://intranet/",
+        "nonsense",
+        "",
+        "https://example.com/" + "x" * http.LONGEST_URL_CHARS,
+    ],
+)
+def test_bad_endpoints_are_refused(url: str) -> None:
+    with pytest.raises(InvalidEndpoint):
+        check_endpoint(url)
+
+
+def test_a_good_endpoint_is_taken() -> None:
+    assert check_endpoint("https://example.com:8443/hook?x=1") == "https://example.com:8443/hook?x=1"
