@@ -1,0 +1,227 @@
+"""Third phase: the roots of an operation become one SQL statement and the function that writes its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLObjectType, GraphQLSchema
+
+from core.errors import Forbidden
+from core.ids import InvalidId, decode_id
+from planner.binding import MAX_PAGE
+from planner.nested import (
+    NotCompilable,
+    Scope,
+    conditions_of,
+    connection_node_type,
+    connection_text,
+    object_text,
+    table_of,
+    where,
+)
+from planner.pages import InvalidPage, page_of
+from planner.rows import RowWriter, Writer, connection_expression, generated
+from planner.selection import Selected, binding_of
+from planner.sources import ConnectionPart, RootConnection, RootNode, RootSingle
+from planner.write import fragment
+
+
+@dataclass(slots=True)
+class Statement:
+    """One SQL statement with its parameters' slots, and how its rows become values of the answer."""
+
+    sql: str
+    slots: list[Any]
+    write: Writer
+
+
+@dataclass(slots=True)
+class Draft:
+    """A statement in the making.
+
+    Parameters:
+        fields: coordinates of all fields, for the access log.
+        logged: whether a staff member's look at partners' rows must be written down.
+        ctes: common table expressions, in order.
+        partners: selects of the partners whose rows were looked at.
+    """
+
+    scope: Scope
+    document_hash: str
+    operation_name: str | None
+    fields: list[str]
+    logged: bool
+    ctes: list[str] = field(default_factory=list)
+    partners: list[str] = field(default_factory=list)
+
+    def source_of_rows(self, table: Any) -> Any:
+        """A function that keeps the page's rows as a common table expression, so that the log can name the partners."""
+        column = "id" if table.name == "partners" else "partner_id"
+        if not self.logged or column not in table.columns or (column == "id" and table.name != "partners"):
+            return None
+
+        def keep(rows_sql: str) -> str:
+            name = f"page{len(self.ctes)}"
+            self.ctes.append(f"{name} AS MATERIALIZED ({rows_sql})")
+            self.partners.append(f"SELECT {column} AS partner FROM {name}")
+            return name
+
+        return keep
+
+    def finish(self, select: str, rows_from: str, write: Writer) -> Statement:
+        """The whole statement: scope, pages, log, and the select list over ``rows_from``."""
+        binds = self.scope.binds
+        if self.scope.principal.is_tenant and self.scope.tables:
+            partner = binds.of_principal("partner_setting", "text")
+            # One row that everything below depends on, so that no policy is asked before the setting is made.
+            self.ctes.insert(
+                0,
+                "scope AS MATERIALIZED (SELECT nullif(set_config('kontora.partner_id', "
+                f"{partner}, true), '')::bigint AS partner_id)",
+            )
+            rows_from = f" FROM scope{' CROSS JOIN LATERAL ' + rows_from if rows_from else ''}"
+        elif rows_from:
+            rows_from = f" FROM {rows_from}"
+        if self.logged and self.scope.tables:
+            self.ctes.append(self._log())
+        prefix = f"WITH {', '.join(self.ctes)} " if self.ctes else ""
+        return Statement(f"{prefix}SELECT {select}{rows_from}", binds.slots, write)
+
+    def _log(self) -> str:
+        binds = self.scope.binds
+        partners = " UNION ".join(self.partners) or "SELECT NULL::bigint AS partner LIMIT 0"
+        binds.slots.extend([self.operation_name, self.document_hash, sorted(set(self.fields))])
+        constants = len(binds.slots)
+        who = ", ".join(
+            binds.of_principal(name, pg_type)
+            for name, pg_type in (("user_id", "bigint"), ("request_id", "text"), ("ip", "text"), ("reason", "text"))
+        )
+        return (
+            "log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, partner_ids, "
+            f"user_id, request_id, ip, reason) SELECT ${constants - 2}::text, ${constants - 1}::text, "
+            f"${constants}::text[], coalesce(array_agg(DISTINCT partner), '{{}}'), {who} FROM ({partners}) seen)"
+        )
+
+
+def compile_roots(draft: Draft, schema: GraphQLSchema, roots: list[Selected]) -> Statement:
+    """The statement of these root fields, all of which read tables."""
+    if len(roots) == 1 and isinstance(roots[0].source, (RootConnection, RootSingle)):
+        found = _as_rows(draft, roots[0])
+        if found is not None:
+            return found
+    texts = [_root_text(draft, schema, selected) for selected in roots]
+    keys = [selected.key for selected in roots]
+
+    def write(rows: list[Any]) -> dict[str, Any]:
+        return {key: fragment(text) for key, text in zip(keys, rows[0], strict=True)}
+
+    return draft.finish(", ".join(texts), "", write)
+
+
+def _as_rows(draft: Draft, selected: Selected) -> Statement | None:
+    scope = draft.scope
+    single = isinstance(selected.source, RootSingle)
+    type_ = selected.type if single else connection_node_type(selected)
+    fields = scope.selector.children(selected)
+    parts = {item.source.part for item in fields if isinstance(item.source, ConnectionPart)}
+    if "total_count" in parts:
+        return None
+    table = table_of(type_)
+    alias = scope.alias()
+    writer = RowWriter(scope, type_, alias)
+    if single:
+        rows_sql = _by_id_sql(scope, selected, ("id",), type_, alias)
+        expression = f"next(({writer.row(fields)} for r in rows), None)"
+    else:
+        page = page_of(selected, table, alias, scope.binds, conditions_of(scope, table, alias))
+        expression, beyond = connection_expression(writer, fields, page)
+        limit = page.size + 1 if beyond else page.size
+        rows_sql = f"SELECT {alias}.* FROM {table.name} {alias}{where(page.where)} ORDER BY {page.order} LIMIT {limit}"
+    keep = draft.source_of_rows(table)
+    source = keep(rows_sql) if keep is not None else f"({rows_sql})"
+    return draft.finish(
+        ", ".join(writer.columns) or "1", f"{source} {alias}", generated(f"{{{selected.key!r}: {expression}}}")
+    )
+
+
+def _by_id_sql(scope: Scope, selected: Selected, path: tuple[str, ...], type_: Any, alias: str) -> str:
+    table = table_of(type_)
+    name = type_.name
+    key = scope.binds.of_argument(selected, path, "bigint", lambda value: decode_id(value, name)[1])
+    conditions = conditions_of(scope, table, alias, f"{alias}.id = {key}")
+    return f"SELECT {alias}.* FROM {table.name} {alias}{where(conditions)} LIMIT 1"
+
+
+def _root_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
+    scope = draft.scope
+    source = selected.source
+    if selected.name == "__typename":
+        return f"""'"{selected.parent.name}"'"""
+    if isinstance(source, RootConnection):
+        type_ = connection_node_type(selected)
+        table = table_of(type_)
+        alias = scope.alias()
+        base = conditions_of(scope, table, alias)
+        return connection_text(scope, selected, type_, table, alias, base, draft.source_of_rows(table))
+    if isinstance(source, RootSingle):
+        alias = scope.alias()
+        rows_sql = _by_id_sql(scope, selected, ("id",), selected.type, alias)
+        return _single_text(draft, selected, selected.type, rows_sql, alias)
+    if isinstance(source, RootNode):
+        return _nodes_text(draft, schema, selected) if source.many else _node_text(draft, schema, selected)
+    raise NotCompilable(f"{selected.coordinate} is not a root that reads a table")
+
+
+def _single_text(draft: Draft, selected: Selected, type_: GraphQLObjectType, rows_sql: str, alias: str) -> str:
+    keep = draft.source_of_rows(table_of(type_))
+    rows = keep(rows_sql) if keep is not None else f"({rows_sql})"
+    text = object_text(draft.scope, type_, draft.scope.selector.children(selected, type_), alias)
+    return f"coalesce((SELECT {text} FROM {rows} {alias}), 'null')"
+
+
+def node_type(schema: GraphQLSchema, name: str, permissions: frozenset[str]) -> GraphQLObjectType | None:
+    """The type that a global id names; None where the caller knows no such type.
+
+    Raises:
+        Forbidden: the type is known, and the caller may not read it.
+    """
+    type_ = schema.type_map.get(name)
+    binding = binding_of(type_)
+    if not isinstance(type_, GraphQLObjectType) or binding is None or binding.model is None:
+        return None
+    if binding.requires and binding.requires not in permissions:
+        raise Forbidden(binding.requires, name)
+    return type_
+
+
+def _node_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
+    name, _ = decode_id(selected.arguments["id"])
+    type_ = node_type(schema, name, draft.scope.principal.permissions)
+    if type_ is None:
+        raise InvalidId(f"{selected.arguments['id'][:40]!r} is not the id of an object", field=("id",))
+    alias = draft.scope.alias()
+    return _single_text(draft, selected, type_, _by_id_sql(draft.scope, selected, ("id",), type_, alias), alias)
+
+
+def _nodes_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
+    ids = selected.arguments["ids"]
+    if len(ids) > MAX_PAGE:
+        raise InvalidPage(f"at most {MAX_PAGE} ids at once, not {len(ids)}", field=("ids",))
+    texts = []
+    for index, value in enumerate(ids):
+        name, _ = decode_id(value)
+        type_ = node_type(schema, name, draft.scope.principal.permissions)
+        if type_ is None:
+            raise InvalidId(f"{value[:40]!r} is not the id of an object", field=("ids", str(index)))
+        alias = draft.scope.alias()
+        table = table_of(type_)
+
+        def pick(values: list[str], at: int = index, of: str = name) -> int:
+            return decode_id(values[at], of)[1]
+
+        key = draft.scope.binds.of_argument(selected, ("ids",), "bigint", pick)
+        conditions = conditions_of(draft.scope, table, alias, f"{alias}.id = {key}")
+        rows_sql = f"SELECT {alias}.* FROM {table.name} {alias}{where(conditions)} LIMIT 1"
+        texts.append(_single_text(draft, selected, type_, rows_sql, alias))
+    return "'[' || " + " || ',' || ".join(texts) + " || ']'" if texts else "'[]'"

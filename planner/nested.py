@@ -1,0 +1,268 @@
+"""Second phase, below the root: related objects as JSON text that PostgreSQL writes.
+
+Text joined with `||` is NULL as soon as one part is, which is GraphQL's rule for non-null fields: the nearest
+nullable parent becomes null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import GraphQLNonNull, GraphQLObjectType
+from sqlalchemy import Table
+
+from core.principal import Principal
+from planner.binding import kind_of
+from planner.binds import Binds
+from planner.pages import Page, page_of, scope_condition
+from planner.selection import Selected, Selector, binding_of
+from planner.sources import (
+    ColumnValue,
+    ConnectionPart,
+    GlobalId,
+    MoneyPart,
+    MoneyValue,
+    SqlValue,
+    ToList,
+    ToMany,
+    ToOne,
+)
+from planner.write import concatenated, id_text, json_text, literal
+
+
+class NotCompilable(TypeError):
+    """A field whose declaration has no meaning in this place; a mistake of ours."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """What all phases of one compilation share.
+
+    Parameters:
+        tables: names of tables with partners' rows that the statement reads.
+    """
+
+    selector: Selector
+    principal: Principal
+    binds: Binds = field(default_factory=Binds)
+    tables: set[str] = field(default_factory=set)
+    _aliases: int = 0
+
+    def alias(self) -> str:
+        """A fresh alias."""
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+
+def table_of(graphql_type: Any) -> Table:
+    """The table that a type is bound to."""
+    binding = binding_of(graphql_type)
+    if binding is None or binding.model is None or not isinstance(binding.model.__table__, Table):
+        raise NotCompilable(f"{graphql_type} is not bound to a table")
+    return binding.model.__table__
+
+
+def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[str]:
+    """The scope's predicate and more."""
+    if "partner_id" in table.columns or table.name == "partners":
+        scope.tables.add(table.name)
+    held = scope_condition(table, alias, scope.principal)
+    return [*more, *([held] if held else [])]
+
+
+def where(conditions: list[str]) -> str:
+    """A WHERE clause, empty for no conditions."""
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def object_text(scope: Scope, type_: GraphQLObjectType, fields: list[Selected], alias: str) -> str:
+    """SQL whose value is the JSON text of one row."""
+    parts = [literal("{")]
+    for index, selected in enumerate(fields):
+        parts.append(literal(f'{"," if index else ""}"{selected.key}":'))
+        parts.append(field_text(scope, type_, selected, alias))
+    parts.append(literal("}"))
+    return concatenated(parts)
+
+
+def field_text(scope: Scope, type_: GraphQLObjectType, selected: Selected, alias: str) -> str:
+    """SQL whose value is the JSON text of one field of a row."""
+    source = selected.source
+    if selected.name == "__typename":
+        return literal(f'"{type_.name}"')
+    if isinstance(source, GlobalId):
+        return id_text(type_.name, f"{alias}.id")
+    nullable = selected.definition is not None and not isinstance(selected.definition.type, GraphQLNonNull)
+    if isinstance(source, ColumnValue) and source.column is not None:
+        return json_text(f"{alias}.{source.column.name}", kind_of(source.column), nullable=nullable)
+    if isinstance(source, SqlValue):
+        return json_text(f"({source.sql.format(row=alias)})", source.kind, nullable=nullable)
+    if isinstance(source, MoneyValue):
+        text = _money_text(scope, selected, source, alias)
+        return f"coalesce({text}, 'null')" if nullable else f"({text})"
+    if isinstance(source, ToOne):
+        text = _to_one_text(scope, selected, source, alias)
+        return f"coalesce({text}, 'null')" if nullable else text
+    if isinstance(source, ToMany):
+        return _to_many_text(scope, selected, source, alias)
+    if isinstance(source, ToList):
+        return _to_list_text(scope, selected, source, alias)
+    raise NotCompilable(f"{selected.coordinate} is declared as {source!r}")
+
+
+def _money_text(scope: Scope, selected: Selected, source: MoneyValue, alias: str) -> str:
+    assert source.amount is not None
+    assert source.currency is not None
+    parts = [literal("{")]
+    for index, child in enumerate(scope.selector.children(selected)):
+        parts.append(literal(f'{"," if index else ""}"{child.key}":'))
+        if child.name == "__typename":
+            # Written from the amount, so that an absent amount makes the whole of it absent.
+            parts.append(f"CASE WHEN {alias}.{source.amount.name} IS NOT NULL THEN '\"Money\"' END")
+        elif isinstance(child.source, MoneyPart) and child.source.part == "amount":
+            parts.append(json_text(f"{alias}.{source.amount.name}", "decimal", nullable=False))
+        else:
+            currency = json_text(f"{alias}.{source.currency.name}", "text", nullable=False)
+            parts.append(f"CASE WHEN {alias}.{source.amount.name} IS NOT NULL THEN {currency} END")
+    parts.append(literal("}"))
+    return concatenated(parts)
+
+
+def _to_one_text(scope: Scope, selected: Selected, source: ToOne, alias: str) -> str:
+    assert source.column is not None
+    table = table_of(selected.type)
+    there = scope.alias()
+    if source.column.table is table and table_of(selected.parent) is not table:
+        link = f"{there}.{source.column.name} = {alias}.id"
+    else:
+        link = f"{there}.id = {alias}.{source.column.name}"
+    conditions = conditions_of(scope, table, there, link)
+    text = object_text(scope, selected.type, scope.selector.children(selected), there)
+    return f"(SELECT {text} FROM {table.name} {there}{where(conditions)})"
+
+
+def _to_list_text(scope: Scope, selected: Selected, source: ToList, alias: str) -> str:
+    assert source.column is not None
+    assert source.order is not None
+    table = table_of(selected.type)
+    there = scope.alias()
+    conditions = conditions_of(scope, table, there, f"{there}.{source.column.name} = {alias}.id")
+    text = object_text(scope, selected.type, scope.selector.children(selected), there)
+    rows = f"string_agg({text}, ',' ORDER BY {there}.{source.order.name}, {there}.id)"
+    return f"(SELECT '[' || coalesce({rows}, '') || ']' FROM {table.name} {there}{where(conditions)})"
+
+
+def _to_many_text(scope: Scope, selected: Selected, source: ToMany, alias: str) -> str:
+    assert source.column is not None
+    node_type = connection_node_type(selected)
+    table = table_of(node_type)
+    there = scope.alias()
+    base = conditions_of(scope, table, there, f"{there}.{source.column.name} = {alias}.id")
+    return connection_text(scope, selected, node_type, table, there, base)
+
+
+def connection_node_type(selected: Selected) -> GraphQLObjectType:
+    """The type of a connection's rows."""
+    nodes: Any = selected.type.fields["nodes"].type
+    while not isinstance(nodes, GraphQLObjectType):
+        nodes = nodes.of_type
+    return nodes
+
+
+def cursor_text(page: Page, alias: str) -> str:
+    """SQL whose value is the JSON text of a row's cursor."""
+    value = "'null'" if page.order_column is None else f"to_json({alias}.{page.order_column}::text)::text"
+    inside = f"""'["{page.order_name}",' || {value} || ',' || {alias}.id || ']'"""
+    return f"""'"' || translate(encode(convert_to({inside}, 'UTF8'), 'base64'), E'\\n', '') || '"'"""
+
+
+def connection_text(
+    scope: Scope,
+    selected: Selected,
+    node_type: GraphQLObjectType,
+    table: Table,
+    alias: str,
+    base: list[str],
+    rows_source: Callable[[str], str] | None = None,
+) -> str:
+    """SQL whose value is the JSON text of a connection.
+
+    Parameters:
+        base: conditions that hold anyway.
+        rows_source: turns the statement of the page's rows into what FROM names; by default a subselect.
+    """
+    fields = scope.selector.children(selected)
+    page = page_of(selected, table, alias, scope.binds, base)
+    columns: list[str] = []
+    parts = [literal("{")]
+    whole_page = False
+    for index, part in enumerate(fields):
+        parts.append(literal(f'{"," if index else ""}"{part.key}":'))
+        kind = part.source.part if isinstance(part.source, ConnectionPart) else ""
+        if part.name == "__typename":
+            parts.append(literal(f'"{part.parent.name}"'))
+        elif kind == "total_count":
+            parts.append(f"(SELECT count(*)::text FROM {table.name} {alias}{where(page.counted)})")
+        elif kind == "page_info":
+            whole_page = True
+            parts.append(_page_info_text(scope, part, page))
+        else:
+            columns.append(_row_text(scope, part, kind, node_type, page, alias))
+            rows = f"p.c{len(columns)}"
+            parts.append(f"'[' || coalesce(string_agg({rows}, ',' ORDER BY p.n{' DESC' if page.backward else ''})")
+            parts[-1] += f" FILTER (WHERE p.n <= {page.size}), '') || ']'"
+    parts.append(literal("}"))
+    if not columns and not whole_page:
+        return f"({concatenated(parts)})"
+    listed = [f"{text} AS c{number}" for number, text in enumerate(columns, 1)]
+    listed.append(f"row_number() OVER (ORDER BY {page.order}) AS n")
+    if whole_page:
+        listed.append(f"{cursor_text(page, alias)} AS k")
+    limit = page.size + 1 if whole_page else page.size
+    rows_sql = f"SELECT {alias}.* FROM {table.name} {alias}{where(page.where)} ORDER BY {page.order} LIMIT {limit}"
+    source = rows_source(rows_sql) if rows_source is not None else f"({rows_sql})"
+    return f"(SELECT {concatenated(parts)} FROM (SELECT {', '.join(listed)} FROM {source} {alias}) p)"
+
+
+def _row_text(scope: Scope, part: Selected, kind: str, node_type: GraphQLObjectType, page: Page, alias: str) -> str:
+    if kind == "nodes":
+        return object_text(scope, node_type, scope.selector.children(part, node_type), alias)
+    if kind != "edges":
+        raise NotCompilable(f"{part.coordinate} is not part of a connection")
+    pieces = [literal("{")]
+    for index, child in enumerate(scope.selector.children(part)):
+        pieces.append(literal(f'{"," if index else ""}"{child.key}":'))
+        inner = child.source.part if isinstance(child.source, ConnectionPart) else ""
+        if inner == "cursor":
+            pieces.append(cursor_text(page, alias))
+        elif inner == "node":
+            pieces.append(object_text(scope, node_type, scope.selector.children(child, node_type), alias))
+        else:
+            pieces.append(literal(f'"{child.parent.name}"'))
+    pieces.append(literal("}"))
+    return concatenated(pieces)
+
+
+def _page_info_text(scope: Scope, selected: Selected, page: Page) -> str:
+    more = f"(count(*) > {page.size})::text"
+    beyond = literal("true" if page.beyond else "false")
+    # Rows are numbered in the order they were taken: from the back, the first number is the page's last row.
+    taken_first, taken_last = (
+        f"coalesce((array_agg(p.k ORDER BY p.n{direction}) FILTER (WHERE p.n <= {page.size}))[1], 'null')"
+        for direction in ("", " DESC")
+    )
+    values = {
+        "has_next_page": beyond if page.backward else more,
+        "has_previous_page": more if page.backward else beyond,
+        "start_cursor": taken_last if page.backward else taken_first,
+        "end_cursor": taken_first if page.backward else taken_last,
+    }
+    parts = [literal("{")]
+    for index, child in enumerate(scope.selector.children(selected)):
+        parts.append(literal(f'{"," if index else ""}"{child.key}":'))
+        inner = child.source.part if isinstance(child.source, ConnectionPart) else ""
+        parts.append(values.get(inner, literal('"PageInfo"')))
+    parts.append(literal("}"))
+    return concatenated(parts)

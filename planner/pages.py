@@ -1,0 +1,168 @@
+"""Which rows a connection takes: filters, order, keyset and scope, as SQL."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Table
+from strawberry.utils.str_converters import to_camel_case
+
+from core.errors import UserError
+from core.ids import decode_id
+from core.principal import Principal
+from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
+from planner.binds import Binds, follow
+from planner.cursor import decode_cursor
+from planner.selection import DEFINITION, Selected
+from planner.sources import FilterTerm
+from planner.write import PG_TYPES
+from policies.scopes import reachable_by_tenants, scope_column
+
+BY_KEY = "CREATED_AT"
+SCOPE = "scope.partner_id"
+
+
+class InvalidPage(UserError):
+    """`first`, `last`, `after` and `before` do not fit together or are out of range."""
+
+    code = "INVALID_PAGE"
+
+
+@dataclass(slots=True)
+class Page:
+    """The rows of one connection.
+
+    Parameters:
+        where: conditions, joined by AND.
+        counted: the conditions without the cursor's, for `totalCount`.
+        order: the ORDER BY list, already turned round for a page from the back.
+        order_name: name of the order, kept in cursors.
+        order_column: column of the order; None for the order by key.
+        size: rows of the page.
+        backward: whether the page is taken from the back.
+        beyond: whether a cursor says that rows exist on the other side.
+    """
+
+    where: list[str]
+    counted: list[str]
+    order: str
+    order_name: str
+    order_column: str | None
+    size: int
+    backward: bool
+    beyond: bool
+
+
+def scope_condition(table: Table, alias: str, principal: Principal) -> str | None:
+    """The tenant's predicate, the first of the two walls; None where nothing is to be held."""
+    if not principal.is_tenant:
+        return None
+    if not reachable_by_tenants(table):
+        return "false"
+    column = scope_column(table)
+    return None if column is None else f"{alias}.{column} = {SCOPE}"
+
+
+def page_of(selected: Selected, table: Table, alias: str, binds: Binds, base: list[str]) -> Page:
+    """The page that a connection field asks for.
+
+    Parameters:
+        base: conditions that hold anyway: scope and parent.
+
+    Raises:
+        InvalidPage: arguments out of range.
+    """
+    arguments = selected.arguments
+    first, last = arguments.get("first"), arguments.get("last")
+    after, before = arguments.get("after"), arguments.get("before")
+    if first is not None and last is not None:
+        raise InvalidPage("give `first` or `last`, not both", field=("first",))
+    for name, size in (("first", first), ("last", last)):
+        if size is not None and not 1 <= size <= MAX_PAGE:
+            raise InvalidPage(f"`{name}` must be between 1 and {MAX_PAGE}, not {size}", field=(name,))
+    backward = last is not None
+    order_name, column, descending = _order(selected, table)
+    conditions = base + _filters(selected, alias, binds)
+    keyset = []
+    for name, cursor, forward in (("after", after, True), ("before", before, False)):
+        if cursor is not None:
+            sign = "<" if descending == forward else ">"
+            keyset.append(_keyset(selected, name, order_name, column, alias, sign, binds))
+    direction = "DESC" if descending != backward else "ASC"
+    order = f"{alias}.id {direction}"
+    if column is not None:
+        order = f"{alias}.{column.name} {direction}, {order}"
+    return Page(
+        where=conditions + keyset,
+        counted=conditions,
+        order=order,
+        order_name=order_name,
+        order_column=None if column is None else column.name,
+        size=last if last is not None else (first if first is not None else DEFAULT_PAGE),
+        backward=backward,
+        beyond=(after if not backward else before) is not None,
+    )
+
+
+def _order(selected: Selected, table: Table) -> tuple[str, Any, bool]:
+    order = selected.arguments.get("orderBy")
+    if order is None:
+        return BY_KEY, None, True
+    columns = getattr(_input_class(selected, "orderBy"), ORDERS_KEY)
+    name = str(_plain(follow(order, ("field",))))
+    return name, columns.get(name), _plain(follow(order, ("direction",))) == "DESC"
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _input_class(selected: Selected, argument: str) -> Any:
+    assert selected.definition is not None
+    return selected.definition.args[argument].type.extensions[DEFINITION].origin  # type: ignore[union-attr]
+
+
+def _filters(selected: Selected, alias: str, binds: Binds) -> list[str]:
+    given = selected.arguments.get("filter")
+    if given is None:
+        return []
+    terms: dict[str, FilterTerm] = getattr(_input_class(selected, "filter"), TERMS_KEY)
+    conditions = []
+    for name, term in terms.items():
+        graphql_name = to_camel_case(name)
+        if given.get(graphql_name) is not None:
+            conditions.append(_condition(selected, term, ("filter", graphql_name), alias, binds))
+    return conditions
+
+
+def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], alias: str, binds: Binds) -> str:
+    column = f"{alias}.{term.column.name}"
+    pg_type = PG_TYPES[kind_of(term.column)]
+
+    def one(value: Any) -> Any:
+        if term.id_of is not None:
+            return decode_id(value, term.id_of)[1]
+        return _plain(value)
+
+    if term.kind == "any_of":
+        bound = binds.of_argument(selected, path, f"{pg_type}[]", lambda values: [one(value) for value in values])
+        return f"{column} = ANY ({bound})"
+    operator = {"equals": "=", "at_least": ">=", "before": "<"}[term.kind]
+    return f"{column} {operator} {binds.of_argument(selected, path, pg_type, one)}"
+
+
+def _keyset(
+    selected: Selected, argument: str, order_name: str, column: Any, alias: str, sign: str, binds: Binds
+) -> str:
+    kind = None if column is None else kind_of(column)
+
+    def part(index: int) -> Any:
+        return lambda cursor: decode_cursor(cursor, order_name, kind)[index]
+
+    key = binds.of_argument(selected, (argument,), "bigint", part(1))
+    if column is None:
+        return f"{alias}.id {sign} {key}"
+    value = binds.of_argument(selected, (argument,), "text", part(0))
+    return f"({alias}.{column.name}, {alias}.id) {sign} ({value}::{PG_TYPES[str(kind)]}, {key})"

@@ -1,0 +1,141 @@
+"""What functions return, projected by the selection: plain values as they are, objects read by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from graphql import GraphQLList, GraphQLNonNull
+
+from planner.compile import Draft, Statement
+from planner.nested import conditions_of, object_text, table_of, where
+from planner.selection import Selected, binding_of
+from planner.sources import Value
+from planner.write import fragment
+
+
+@dataclass(slots=True)
+class PayloadPlan:
+    """How one function's answer is written.
+
+    Parameters:
+        statement: reads the objects that the answer holds; None where it holds none.
+        paths: the way to each object's key in the answer, in the order of the statement's columns.
+    """
+
+    draft: Draft
+    root: Selected
+    paths: list[tuple[str, ...]] = field(default_factory=list)
+    statement: Statement | None = None
+
+    def keys_of(self, values: Any) -> list[Any]:
+        """The keys of the objects to read."""
+        return [_follow(values, path) for path in self.paths]
+
+    def write(self, values: Any, texts: list[str | None]) -> Any:
+        """The answer, from the function's values and the objects' JSON texts."""
+        objects = dict(zip(self.paths, texts, strict=True))
+        return self._written(self.root, values, (), objects)
+
+    def _written(self, selected: Selected, values: Any, path: tuple[str, ...], objects: Mapping[Any, Any]) -> Any:
+        if path in objects:
+            return fragment(objects[path])
+        if values is None:
+            return None
+        if isinstance(values, (list, tuple)):
+            return [self._written(selected, item, (*path, "*"), objects) for item in values]
+        children = self.draft.scope.selector.children(selected) if selected.node.selection_set else None
+        if children is None:
+            return plain(values)
+        written = {}
+        for child in children:
+            if child.name == "__typename":
+                written[child.key] = child.parent.name
+            else:
+                name = python_name(child)
+                written[child.key] = self._written(child, _get(values, name), (*path, name), objects)
+        return written
+
+
+def compile_payload(draft: Draft, root: Selected) -> PayloadPlan:
+    """The plan of one function's answer."""
+    plan = PayloadPlan(draft, root)
+    columns: list[str] = []
+    _collect(plan, root, (), columns)
+    if columns:
+        plan.statement = draft.finish(", ".join(columns), "", lambda rows: list(rows[0]))
+    return plan
+
+
+def _collect(plan: PayloadPlan, selected: Selected, path: tuple[str, ...], columns: list[str]) -> None:
+    scope = plan.draft.scope
+    assert selected.definition is not None
+    binding = binding_of(selected.type)
+    if binding is not None and binding.model is not None:
+        table = table_of(selected.type)
+        alias = scope.alias()
+        scope.binds.slots.append(KeySlot(len(plan.paths)))
+        key = f"${len(scope.binds.slots)}"
+        text = object_text(scope, selected.type, scope.selector.children(selected), alias)
+        if _is_list(selected.definition.type):
+            link = f"{alias}.id = wanted.id"
+            conditions = conditions_of(scope, table, alias)
+            columns.append(
+                f"(SELECT '[' || coalesce(string_agg({text}, ',' ORDER BY wanted.n), '') || ']' "
+                f"FROM unnest({key}::bigint[]) WITH ORDINALITY AS wanted (id, n) "
+                f"JOIN {table.name} {alias} ON {link}{where(conditions)})"
+            )
+        else:
+            conditions = conditions_of(scope, table, alias, f"{alias}.id = {key}::bigint")
+            columns.append(f"(SELECT {text} FROM {table.name} {alias}{where(conditions)})")
+        plan.paths.append(path)
+        return
+    if selected.node.selection_set is None or _is_list(selected.definition.type):
+        return
+    for child in scope.selector.children(selected):
+        if isinstance(child.source, Value):
+            _collect(plan, child, (*path, python_name(child)), columns)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySlot:
+    """The parameter that takes the key at ``index`` of the plan's paths."""
+
+    index: int
+
+
+def python_name(selected: Selected) -> str:
+    """The Python name of a field."""
+    assert selected.definition is not None
+    name: str = selected.definition.extensions["strawberry-definition"].python_name
+    return name
+
+
+def plain(value: Any) -> Any:
+    """A scalar in its JSON form."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def _get(values: Any, name: str) -> Any:
+    return values.get(name) if isinstance(values, Mapping) else getattr(values, name)
+
+
+def _follow(values: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        if values is None:
+            return None
+        values = _get(values, name)
+    return values
+
+
+def _is_list(type_: Any) -> bool:
+    return isinstance(type_.of_type if isinstance(type_, GraphQLNonNull) else type_, GraphQLList)

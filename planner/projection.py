@@ -1,0 +1,138 @@
+"""The schema as one permission set sees it: what the caller lacks does not exist (ACC-3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    get_named_type,
+    visit,
+)
+from graphql.language import DocumentNode
+
+from planner.selection import binding_of, source_of
+from planner.sources import RootConnection, RootNode, RootSingle, ToList, ToMany, ToOne
+
+
+def permission_of(parent: Any, field: GraphQLField) -> str:
+    """The permission of a field: its own, or its type's; empty where everybody may."""
+    source = source_of(field)
+    if source is not None and source.requires is not None:
+        return source.requires
+    binding = binding_of(parent)
+    return binding.requires if binding is not None else ""
+
+
+def permissions_of(parent: Any, field: GraphQLField) -> set[str]:
+    """All permissions of a field: its own, and that of the type it leads to, whose mere number tells something."""
+    needed = {permission_of(parent, field)}
+    source = source_of(field)
+    if isinstance(source, (ToOne, ToMany, ToList, RootConnection, RootSingle)):
+        binding = binding_of(_row_type(get_named_type(field.type)))
+        if binding is not None:
+            needed.add(binding.requires)
+    return needed - {""}
+
+
+def _row_type(type_: Any) -> Any:
+    """The type of a connection's rows, or the type itself."""
+    if isinstance(type_, GraphQLObjectType) and type_.name.endswith("Connection"):
+        return get_named_type(type_.fields["nodes"].type)
+    if isinstance(type_, GraphQLObjectType) and type_.name.endswith("Edge"):
+        return get_named_type(type_.fields["node"].type)
+    return type_
+
+
+def required_permissions(schema: GraphQLSchema, document: DocumentNode) -> list[tuple[str, str]]:
+    """Each field of a valid document with each permission that it needs, as (coordinate, permission)."""
+    found: dict[tuple[str, str], None] = {}
+    info = TypeInfo(schema)
+
+    class Collector(Visitor):
+        def enter_field(self, _node: FieldNode, *_: Any) -> None:
+            parent, field = info.get_parent_type(), info.get_field_def()
+            if parent is not None and field is not None:
+                name = f"{parent.name}.{_node.name.value}"
+                for permission in permissions_of(parent, field) or {""}:
+                    found[(name, permission)] = None
+
+    visit(document, TypeInfoVisitor(info, Collector()))
+    return list(found)
+
+
+def project(schema: GraphQLSchema, permissions: frozenset[str]) -> GraphQLSchema:
+    """The schema without the fields and types that a caller with these permissions lacks."""
+    return _Projection(schema, permissions).schema()
+
+
+class _Projection:
+    def __init__(self, schema: GraphQLSchema, permissions: frozenset[str]) -> None:
+        self.base = schema
+        self.permissions = permissions
+        self.made: dict[str, Any] = {}
+
+    def schema(self) -> GraphQLSchema:
+        base = self.base
+        nodes = [
+            self.type(type_)
+            for type_ in base.type_map.values()
+            if isinstance(type_, GraphQLObjectType) and type_.interfaces and self.visible(type_)
+        ]
+        mutation = self.type(base.mutation_type) if base.mutation_type and self.fields(base.mutation_type) else None
+        return GraphQLSchema(
+            query=self.type(base.query_type),
+            mutation=mutation,
+            types=nodes,
+            directives=base.directives,
+            description=base.description,
+        )
+
+    def visible(self, type_: Any) -> bool:
+        binding = binding_of(_row_type(type_))
+        return binding is None or not binding.requires or binding.requires in self.permissions
+
+    def fields(self, type_: Any) -> dict[str, GraphQLField]:
+        return {
+            name: field
+            for name, field in type_.fields.items()
+            if permissions_of(type_, field) <= self.permissions
+            and self.visible(get_named_type(field.type))
+            and (not isinstance(source_of(field), RootNode) or self.permissions)
+        }
+
+    def type(self, type_: Any) -> Any:
+        if isinstance(type_, GraphQLNonNull):
+            return GraphQLNonNull(self.type(type_.of_type))
+        if isinstance(type_, GraphQLList):
+            return GraphQLList(self.type(type_.of_type))
+        if not isinstance(type_, (GraphQLObjectType, GraphQLInterfaceType)):
+            return type_
+        if type_.name not in self.made:
+            make = GraphQLObjectType if isinstance(type_, GraphQLObjectType) else GraphQLInterfaceType
+            self.made[type_.name] = make(
+                type_.name,
+                fields=lambda: {name: self.field(field) for name, field in self.fields(type_).items()},
+                interfaces=lambda: [self.type(interface) for interface in type_.interfaces],
+                description=type_.description,
+                extensions=type_.extensions,
+            )
+        return self.made[type_.name]
+
+    def field(self, field: GraphQLField) -> GraphQLField:
+        return GraphQLField(
+            self.type(field.type),
+            args=field.args,
+            description=field.description,
+            deprecation_reason=field.deprecation_reason,
+            extensions=field.extensions,
+        )
