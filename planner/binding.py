@@ -205,7 +205,13 @@ def money(amount: Any, currency: Any, description: str, *, requires: str | None 
 
 
 def to_one(
-    path: str, attribute: Any, description: str, *, requires: str | None = None, optional: bool | None = None
+    path: str,
+    attribute: Any,
+    description: str,
+    *,
+    requires: str | None = None,
+    optional: bool | None = None,
+    only: str = "",
 ) -> Any:
     """One related object.
 
@@ -213,10 +219,11 @@ def to_one(
         path: module and name of its type, such as ``schema.partners.Partner``.
         attribute: the foreign key here, or the unique foreign key there that points here.
         optional: whether it may be null; by default as the foreign key says. Rows there may always be missing.
+        only: an SQL condition on the row there, ``{row}``, under which the foreign key there is unique.
     """
     found = _column(attribute)
     nullable = found.nullable if optional is None else optional
-    return _field(ToOne(requires, found), description, _lazy(path) | None if nullable else _lazy(path))
+    return _field(ToOne(requires, found, only), description, _lazy(path) | None if nullable else _lazy(path))
 
 
 def to_many(path: str, attribute: Any, description: str, *, requires: str | None = None) -> Any:

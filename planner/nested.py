@@ -138,7 +138,8 @@ def _to_one_text(scope: Scope, selected: Selected, source: ToOne, alias: str) ->
         link = f"{there}.{source.column.name} = {alias}.id"
     else:
         link = f"{there}.id = {alias}.{source.column.name}"
-    conditions = conditions_of(scope, table, there, link)
+    only = [source.only.format(row=there)] if source.only else []
+    conditions = conditions_of(scope, table, there, link, *only)
     text = object_text(scope, selected.type, scope.selector.children(selected), there)
     return f"(SELECT {text} FROM {table.name} {there}{where(conditions)})"
 

@@ -44,9 +44,14 @@ class MoneyValue(Source):
 
 @dataclass(frozen=True)
 class ToOne(Source):
-    """The one object behind a foreign key of this table, or the one row elsewhere that points here."""
+    """The one object behind a foreign key of this table, or the one row elsewhere that points here.
+
+    Parameters:
+        only: an SQL condition on the row there, which ``{row}`` stands for; with it at most one row may match.
+    """
 
     column: Column[Any] | None = None
+    only: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,142 @@
+"""Products, plans and prices as the API shows them (CAT-1, CAT-2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import models
+from planner.binding import (
+    Money,
+    Node,
+    any_of,
+    bound,
+    column,
+    equals,
+    filter_input,
+    money,
+    order_input,
+    sql,
+    to_list,
+    to_many,
+    to_one,
+)
+
+CONFIGURE = "product:configure"
+
+ProductFilter = filter_input(
+    "Product",
+    {
+        "status": any_of(models.Product.status, "Only these states."),
+        "kind": any_of(models.Product.kind, "Only these kinds."),
+        "code": equals(models.Product.code, "Exactly this code."),
+    },
+)
+ProductOrder = order_input("Product", {"CODE": models.Product.code})
+
+
+@bound(models.Product, requires="product:read", description="Something we sell and bill (CAT-1).")
+class Product(Node):
+    """Something we sell and bill."""
+
+    name: str = column(models.Product.name, "Name that people see.")
+    code: str = column(models.Product.code, "Short unique code.")
+    kind: Any = column(models.Product.kind, "How the product reaches its users.")
+    status: Any = column(models.Product.status, "Whether new installs are accepted.")
+    trial_days: int = column(models.Product.trial_days, "Length of the trial, days; 0 for none.")
+    wallet_enabled: bool = column(models.Product.wallet_enabled, "Whether installs have a wallet of coins.")
+    install_bonus: Any = column(models.Product.install_bonus, "Coins given when an install is activated.")
+    subscriptions_enabled: bool = column(models.Product.subscriptions_enabled, "Whether subscriptions are sold.")
+    version: int = column(models.Product.version, "Version to send back with a change.")
+    created_at: Any = column(models.Product.created_at, "When the product was registered.")
+    updated_at: Any = column(models.Product.updated_at, "When the product was last changed.")
+    technical_account_url: Any = column(
+        models.Product.technical_account_url, "Link to the technical account.", requires=CONFIGURE
+    )
+    client_uuid: Any = column(models.Product.client_uuid, "Client UUID at the CRM.", requires=CONFIGURE)
+    client_secret_mask: Any = sql(
+        "CASE WHEN {row}.client_secret_encrypted IS NOT NULL THEN '********' END",
+        str | None,
+        "text",
+        "A mask where a client secret is kept; the secret itself is never read.",
+        requires=CONFIGURE,
+    )
+    project_token_hint: Any = column(
+        models.Product.project_token_hint, "Last characters of the project token.", requires=CONFIGURE
+    )
+    install_endpoint: Any = column(
+        models.Product.install_endpoint, "Where installs are told to, HTTPS.", requires=CONFIGURE
+    )
+    activate_endpoint: Any = column(
+        models.Product.activate_endpoint, "Where activations are told to, HTTPS.", requires=CONFIGURE
+    )
+    disable_endpoint: Any = column(
+        models.Product.disable_endpoint, "Where uninstalls are told to, HTTPS.", requires=CONFIGURE
+    )
+    plans: Any = to_many("schema.catalog.Plan", models.Plan.product_id, "Tariffs, all versions.", requires="plan:read")
+    installs: Any = to_many(
+        "schema.installs.Install", models.Install.product_id, "Where the product runs.", requires="install:read"
+    )
+
+
+PlanFilter = filter_input(
+    "Plan",
+    {
+        "product": equals(models.Plan.product_id, "Only of this product.", id_of="Product"),
+        "name": equals(models.Plan.name, "Exactly this tier."),
+        "currency": equals(models.Plan.currency, "Only in this currency."),
+        "active": equals(models.Plan.active, "Only plans on sale, or only withdrawn ones."),
+    },
+)
+PlanOrder = order_input("Plan")
+
+
+@bound(models.Plan, requires="plan:read", description="One version of a tariff of a product (CAT-2).")
+class Plan(Node):
+    """One version of a tariff."""
+
+    name: str = column(models.Plan.name, "Tier, for example Basic.")
+    currency: str = column(models.Plan.currency, "ISO 4217 code of its prices.")
+    version: int = column(models.Plan.version, "Number of the version, from 1; a sold version never changes.")
+    active: bool = column(models.Plan.active, "Whether it is on sale.")
+    pricing_model: Any = column(models.Plan.pricing_model, "What the price is multiplied by.")
+    min_seats: int = column(models.Plan.min_seats, "Fewest seats that are sold.")
+    grace_days: int = column(models.Plan.grace_days, "Days of access kept after an unpaid end.")
+    created_at: Any = column(models.Plan.created_at, "When the version was made.")
+    updated_at: Any = column(models.Plan.updated_at, "When the version was last changed.")
+    product: Any = to_one(
+        "schema.catalog.Product", models.Plan.product_id, "The product sold.", requires="product:read"
+    )
+    prices: Any = to_list(
+        "schema.catalog.PlanPrice",
+        models.PlanPrice.plan_id,
+        "Prices, one a term.",
+        order=models.PlanPrice.id,
+    )
+    subscriptions: Any = to_many(
+        "schema.billing.Subscription",
+        models.Subscription.plan_id,
+        "Subscriptions to this version.",
+        requires="subscription:read",
+    )
+
+
+PlanPriceFilter = filter_input(
+    "PlanPrice",
+    {
+        "plan": equals(models.PlanPrice.plan_id, "Only of this plan.", id_of="Plan"),
+        "term": any_of(models.PlanPrice.term, "Only of these terms."),
+    },
+)
+PlanPriceOrder = order_input("PlanPrice")
+
+
+@bound(models.PlanPrice, requires="plan:read", description="Price of a plan for one term (CAT-2).")
+class PlanPrice(Node):
+    """Price of a plan for one term."""
+
+    term: Any = column(models.PlanPrice.term, "Length of the period.")
+    unit_price: Money = money(
+        models.PlanPrice.unit_price, models.PlanPrice.currency, "Price of one unit for one month of the term."
+    )
+    created_at: Any = column(models.PlanPrice.created_at, "When the price was made.")
+    plan: Any = to_one("schema.catalog.Plan", models.PlanPrice.plan_id, "The plan.")

@@ -1,0 +1,132 @@
+"""Installs and the state of their OAuth tokens as the API shows them (INS-1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import models
+from planner.binding import (
+    Node,
+    any_of,
+    at_least,
+    before,
+    bound,
+    column,
+    equals,
+    filter_input,
+    order_input,
+    to_many,
+    to_one,
+)
+
+LIVE = "{row}.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')"
+
+InstallFilter = filter_input(
+    "Install",
+    {
+        "partner": equals(models.Install.partner_id, "Only of this partner.", id_of="Partner"),
+        "product": equals(models.Install.product_id, "Only of this product.", id_of="Product"),
+        "status": any_of(models.Install.status, "Only these states."),
+        "subscription_kind": any_of(models.Install.subscription_kind, "Only those living on this."),
+        "created_from": at_least(models.Install.created_at, "Installed at this moment or later."),
+        "created_before": before(models.Install.created_at, "Installed before this moment."),
+    },
+)
+InstallOrder = order_input("Install")
+
+
+@bound(models.Install, requires="install:read", description="One product at one partner (INS-1).")
+class Install(Node):
+    """One product at one partner."""
+
+    status: Any = column(models.Install.status, "State of the install.")
+    subscription_kind: Any = column(models.Install.subscription_kind, "What the install lives on now.")
+    subscribed_until: Any = column(models.Install.subscribed_until, "End of the trial or of the paid period.")
+    activated_at: Any = column(models.Install.activated_at, "When it was activated.")
+    disabled_at: Any = column(models.Install.disabled_at, "When it was uninstalled.")
+    created_at: Any = column(models.Install.created_at, "When it was installed.")
+    updated_at: Any = column(models.Install.updated_at, "When it last changed.")
+    partner: Any = to_one("schema.partners.Partner", models.Install.partner_id, "Whose it is.", requires="partner:read")
+    product: Any = to_one(
+        "schema.catalog.Product", models.Install.product_id, "What is installed.", requires="product:read"
+    )
+    installed_by: Any = to_one(
+        "schema.partners.Contact",
+        models.Install.installed_by_contact_id,
+        "Who installed it.",
+        requires="partner:read",
+    )
+    wallet: Any = to_one(
+        "schema.wallets.Wallet",
+        models.Wallet.install_id,
+        "Prepaid coins; null before activation and for products without a wallet.",
+        requires="wallet:read",
+        optional=True,
+    )
+    subscription: Any = to_one(
+        "schema.billing.Subscription",
+        models.Subscription.install_id,
+        "The live subscription, trial included; null where there is none.",
+        requires="subscription:read",
+        optional=True,
+        only=LIVE,
+    )
+    subscriptions: Any = to_many(
+        "schema.billing.Subscription",
+        models.Subscription.install_id,
+        "Subscriptions, past ones too.",
+        requires="subscription:read",
+    )
+    invoices: Any = to_many(
+        "schema.billing.Invoice", models.Invoice.install_id, "Bills for this install.", requires="invoice:read"
+    )
+    oauth_tokens: Any = to_many(
+        "schema.installs.OAuthToken",
+        models.OAuthToken.install_id,
+        "State of its tokens at the CRM.",
+        requires="oauth_token:read",
+    )
+    events: Any = to_many(
+        "schema.effects.ProductEvent",
+        models.ProductEvent.install_id,
+        "What the product was told.",
+        requires="event:read",
+    )
+
+
+OAuthTokenFilter = filter_input(
+    "OAuthToken",
+    {
+        "partner": equals(models.OAuthToken.partner_id, "Only of this partner.", id_of="Partner"),
+        "install": equals(models.OAuthToken.install_id, "Only of this install.", id_of="Install"),
+        "active": equals(models.OAuthToken.active, "Only tokens in use, or only retired ones."),
+        "expires_before": before(models.OAuthToken.expires_at, "Expiring before this moment."),
+    },
+)
+OAuthTokenOrder = order_input("OAuthToken")
+
+
+@bound(
+    models.OAuthToken,
+    requires="oauth_token:read",
+    description="State of a pair of OAuth tokens of an install; the tokens themselves are never read (INS-4).",
+)
+class OAuthToken(Node):
+    """State of a pair of OAuth tokens."""
+
+    active: bool = column(models.OAuthToken.active, "Whether the pair is in use.")
+    expires_at: Any = column(models.OAuthToken.expires_at, "When the access token ends.")
+    created_at: Any = column(models.OAuthToken.created_at, "When the pair was stored.")
+    updated_at: Any = column(models.OAuthToken.updated_at, "When the pair was last changed.")
+    install: Any = to_one(
+        "schema.installs.Install", models.OAuthToken.install_id, "The install.", requires="install:read"
+    )
+    partner: Any = to_one(
+        "schema.partners.Partner", models.OAuthToken.partner_id, "Whose it is.", requires="partner:read"
+    )
+    manager: Any = to_one(
+        "schema.partners.Contact",
+        models.OAuthToken.manager_contact_id,
+        "The CRM's user who gave the leave.",
+        requires="partner:read",
+    )

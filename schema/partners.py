@@ -1,0 +1,103 @@
+"""Partners and their people as the API shows them (PAR-1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import models
+from planner.binding import (
+    Node,
+    any_of,
+    at_least,
+    before,
+    bound,
+    column,
+    equals,
+    filter_input,
+    order_input,
+    to_many,
+    to_one,
+)
+
+PARTNER_PII = "partner:pii"
+
+PartnerFilter = filter_input(
+    "Partner",
+    {
+        "status": any_of(models.Partner.status, "Only these states."),
+        "inn": equals(models.Partner.inn, "Exactly this taxpayer number."),
+        "account_manager": equals(
+            models.Partner.account_manager_id, "Only partners of this account manager.", id_of="User"
+        ),
+        "amocrm_account_id": equals(models.Partner.amocrm_account_id, "Exactly this amoCRM account."),
+    },
+)
+PartnerOrder = order_input("Partner", {"NAME": models.Partner.name})
+
+
+@bound(models.Partner, requires="partner:read", description="An organisation that buys from us (PAR-1).")
+class Partner(Node):
+    """An organisation that buys from us."""
+
+    name: str = column(models.Partner.name, "Name in daily use.")
+    legal_name: Any = column(models.Partner.legal_name, "Name in contracts and invoices.")
+    inn: Any = column(models.Partner.inn, "Russian taxpayer number, 10 or 12 digits.")
+    kpp: Any = column(models.Partner.kpp, "Russian tax registration code of a legal entity.")
+    segment: Any = column(models.Partner.segment, "Our own grouping of partners.")
+    deployment: Any = column(models.Partner.deployment, "Where the partner runs our software.")
+    status: Any = column(models.Partner.status, "Standing with us.")
+    status_reason: Any = column(models.Partner.status_reason, "Why the standing was last changed.")
+    connected_at: Any = column(models.Partner.connected_at, "When the partner began to work with us.")
+    amocrm_account_id: Any = column(models.Partner.amocrm_account_id, "Account at amoCRM.")
+    amocrm_domain: Any = column(models.Partner.amocrm_domain, "Domain at amoCRM.")
+    version: int = column(models.Partner.version, "Version to send back with a change.")
+    created_at: Any = column(models.Partner.created_at, "When the card was made.")
+    updated_at: Any = column(models.Partner.updated_at, "When the card was last changed.")
+    account_manager: Any = to_one(
+        "schema.access.User", models.Partner.account_manager_id, "Who of us looks after them.", requires="user:read"
+    )
+    contacts: Any = to_many("schema.partners.Contact", models.Contact.partner_id, "People at the partner.")
+    installs: Any = to_many(
+        "schema.installs.Install", models.Install.partner_id, "Our products at the partner.", requires="install:read"
+    )
+    subscriptions: Any = to_many(
+        "schema.billing.Subscription",
+        models.Subscription.partner_id,
+        "Subscriptions, past ones too.",
+        requires="subscription:read",
+    )
+    invoices: Any = to_many(
+        "schema.billing.Invoice", models.Invoice.partner_id, "Bills to the partner.", requires="invoice:read"
+    )
+    payments: Any = to_many(
+        "schema.payments.Payment", models.Payment.partner_id, "Payments of the partner.", requires="payment:read"
+    )
+    wallets: Any = to_many(
+        "schema.wallets.Wallet", models.Wallet.partner_id, "Prepaid coins of the installs.", requires="wallet:read"
+    )
+
+
+ContactFilter = filter_input(
+    "Contact",
+    {
+        "partner": equals(models.Contact.partner_id, "Only of this partner.", id_of="Partner"),
+        "is_primary": equals(models.Contact.is_primary, "Only primary contacts, or only the others."),
+        "created_from": at_least(models.Contact.created_at, "Added at this moment or later."),
+        "created_before": before(models.Contact.created_at, "Added before this moment."),
+    },
+)
+ContactOrder = order_input("Contact")
+
+
+@bound(models.Contact, requires="partner:read", description="A person at a partner (PAR-1).")
+class Contact(Node):
+    """A person at a partner."""
+
+    full_name: str = column(models.Contact.full_name, "Full name.", requires=PARTNER_PII)
+    email: Any = column(models.Contact.email, "Email address.", requires=PARTNER_PII)
+    phone: Any = column(models.Contact.phone, "Phone number.", requires=PARTNER_PII)
+    position: Any = column(models.Contact.position, "What the person does there.")
+    is_primary: bool = column(models.Contact.is_primary, "Whether to turn to this person first.")
+    created_at: Any = column(models.Contact.created_at, "When the contact was added.")
+    updated_at: Any = column(models.Contact.updated_at, "When the contact was last changed.")
+    partner: Any = to_one("schema.partners.Partner", models.Contact.partner_id, "The partner.")
