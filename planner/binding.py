@@ -38,6 +38,7 @@ from planner.sources import (
     ConnectionPart,
     FilterTerm,
     GlobalId,
+    Key,
     MoneyPart,
     MoneyValue,
     RootConnection,
@@ -393,6 +394,7 @@ class Node:
     """An object with a global id."""
 
     id: strawberry.ID = _field(GlobalId(), "Global id, opaque and stable.")
+    database_id: scalars.BigInt = _field(Key(), "The number that people use.", scalars.BigInt)
 
 
 @strawberry.type(description="An amount with its currency.")

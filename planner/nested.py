@@ -22,6 +22,7 @@ from planner.sources import (
     ColumnValue,
     ConnectionPart,
     GlobalId,
+    Key,
     MoneyPart,
     MoneyValue,
     SqlValue,
@@ -94,6 +95,8 @@ def field_text(scope: Scope, type_: GraphQLObjectType, selected: Selected, alias
         return literal(f'"{type_.name}"')
     if isinstance(source, GlobalId):
         return id_text(type_.name, f"{alias}.id")
+    if isinstance(source, Key):
+        return json_text(f"{alias}.id", "bigint", nullable=False)
     nullable = selected.definition is not None and not isinstance(selected.definition.type, GraphQLNonNull)
     if isinstance(source, ColumnValue) and source.column is not None:
         return json_text(f"{alias}.{source.column.name}", kind_of(source.column), nullable=nullable)

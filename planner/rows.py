@@ -15,7 +15,7 @@ from planner.cursor import encode_cursor
 from planner.nested import Scope, field_text
 from planner.pages import Page
 from planner.selection import Selected
-from planner.sources import ColumnValue, ConnectionPart, GlobalId, MoneyPart, MoneyValue, SqlValue
+from planner.sources import ColumnValue, ConnectionPart, GlobalId, Key, MoneyPart, MoneyValue, SqlValue
 from planner.write import fragment, global_id, row_value
 
 Writer = Callable[[list[Any]], Any]
@@ -68,6 +68,8 @@ class RowWriter:
             return repr(self.type.name)
         if isinstance(source, GlobalId):
             return f"gid({f'{self.type.name}:'.encode()!r}, {self._take(f'{self.alias}.id')})"
+        if isinstance(source, Key):
+            return self._value(f"{self.alias}.id", "bigint")
         if isinstance(source, ColumnValue) and source.column is not None:
             return self._value(f"{self.alias}.{source.column.name}", kind_of(source.column))
         if isinstance(source, SqlValue):

@@ -28,6 +28,11 @@ class GlobalId(Source):
 
 
 @dataclass(frozen=True)
+class Key(Source):
+    """The key itself, the number that people use."""
+
+
+@dataclass(frozen=True)
 class ColumnValue(Source):
     """A column of the type's own table."""
 

@@ -1,0 +1,172 @@
+"""Subscriptions and invoices, as the outside sees them (SUB-1, SUB-7, INV-1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import models
+from planner.binding import (
+    Money,
+    Node,
+    any_of,
+    at_least,
+    before,
+    bound,
+    column,
+    equals,
+    filter_input,
+    money,
+    order_input,
+    sql,
+    to_list,
+    to_many,
+    to_one,
+)
+from planner.scalars import DateTime
+
+SubscriptionFilter = filter_input(
+    "Subscription",
+    {
+        "partner_id": equals(models.Subscription.partner_id, "Only subscriptions of this partner.", id_of="Partner"),
+        "install_id": equals(models.Subscription.install_id, "Only subscriptions of this install.", id_of="Install"),
+        "status": any_of(models.Subscription.status, "Only subscriptions in these states."),
+        "ends_from": at_least(models.Subscription.ends_at, "Only those that end at this moment or later."),
+        "ends_before": before(models.Subscription.ends_at, "Only those that end before this moment."),
+    },
+)
+SubscriptionOrder = order_input("Subscription", {"ENDS_AT": models.Subscription.ends_at})
+
+
+@bound(models.Subscription, requires="subscription:read", description="An install paying for a plan (SUB-1).")
+class Subscription(Node):
+    """An install paying for a plan."""
+
+    status: Any = column(models.Subscription.status, "State.")
+    term: Any = column(models.Subscription.term, "Length of a period.")
+    seats: Any = column(models.Subscription.seats, "Units paid for.")
+    unit_price: Money = money(
+        models.Subscription.unit_price, models.Subscription.currency, "Price of one unit for one month."
+    )
+    starts_at: Any = column(models.Subscription.starts_at, "Start of the period, included.")
+    ends_at: Any = column(models.Subscription.ends_at, "End of the period, not included.")
+    auto_renew: Any = column(models.Subscription.auto_renew, "Whether it is renewed by itself.")
+    canceled_at: Any = column(models.Subscription.canceled_at, "When it was cancelled.")
+    version: Any = column(models.Subscription.version, "Version, to be given back in an update.")
+    created_at: Any = column(models.Subscription.created_at, "When it was made.")
+    updated_at: Any = column(models.Subscription.updated_at, "When it last changed.")
+    partner: Any = to_one("schema.partners.Partner", models.Subscription.partner_id, "Who pays.")
+    install: Any = to_one("schema.installs.Install", models.Subscription.install_id, "What is paid for.")
+    plan: Any = to_one("schema.catalog.Plan", models.Subscription.plan_id, "The tariff; null for a bare trial.")
+    changes: Any = to_many(
+        "schema.billing.SubscriptionChange", models.SubscriptionChange.subscription_id, "Change log (SUB-7)."
+    )
+    invoices: Any = to_many("schema.billing.Invoice", models.Invoice.subscription_id, "Bills.")
+
+
+SubscriptionChangeFilter = filter_input(
+    "SubscriptionChange",
+    {
+        "subscription_id": equals(
+            models.SubscriptionChange.subscription_id, "Only changes of this subscription.", id_of="Subscription"
+        )
+    },
+)
+SubscriptionChangeOrder = order_input("SubscriptionChange")
+
+
+@bound(models.SubscriptionChange, requires="subscription:read", description="One line of the change log (SUB-7).")
+class SubscriptionChange(Node):
+    """One line of the change log."""
+
+    action: Any = column(models.SubscriptionChange.action, "What was done.")
+    actor: Any = column(models.SubscriptionChange.actor, "Who did it, without personal data.")
+    before: Any = column(models.SubscriptionChange.before, "What it was.")
+    after: Any = column(models.SubscriptionChange.after, "What it became.")
+    created_at: Any = column(models.SubscriptionChange.created_at, "When.")
+    subscription: Any = to_one(
+        "schema.billing.Subscription", models.SubscriptionChange.subscription_id, "What changed."
+    )
+
+
+InvoiceFilter = filter_input(
+    "Invoice",
+    {
+        "partner_id": equals(models.Invoice.partner_id, "Only bills of this partner.", id_of="Partner"),
+        "install_id": equals(models.Invoice.install_id, "Only bills of this install.", id_of="Install"),
+        "status": any_of(models.Invoice.status, "Only bills in these states."),
+        "kind": any_of(models.Invoice.kind, "Only bills of these kinds."),
+        "number": equals(models.Invoice.number, "Only the bill with this number."),
+        "created_from": at_least(models.Invoice.created_at, "Only bills issued at this moment or later."),
+        "created_before": before(models.Invoice.created_at, "Only bills issued before this moment."),
+    },
+)
+InvoiceOrder = order_input("Invoice", {"DUE_AT": models.Invoice.due_at, "TOTAL": models.Invoice.total})
+
+_LAST_LINK = """
+    SELECT payments.{column} FROM payments
+    WHERE payments.invoice_id = {{row}}.id AND payments.status IN ('PENDING', 'REJECTED')
+        AND {{row}}.status IN ('PENDING', 'ACTION_REQUIRED', 'FAILED')
+    ORDER BY payments.id DESC LIMIT 1
+"""
+
+
+@bound(models.Invoice, requires="invoice:read", description="A bill; never edited once issued (INV-1).")
+class Invoice(Node):
+    """A bill."""
+
+    number: Any = column(models.Invoice.number, "Gapless number within legal entity and year.")
+    kind: Any = column(models.Invoice.kind, "What is billed.")
+    status: Any = column(models.Invoice.status, "State.")
+    total: Money = money(models.Invoice.total, models.Invoice.currency, "What is to be paid, VAT included.")
+    vat_rate: Any = column(models.Invoice.vat_rate, "VAT rate in percent; null without VAT.")
+    vat_amount: Money = money(models.Invoice.vat_amount, models.Invoice.currency, "VAT within the total.")
+    term: Any = column(models.Invoice.term, "Length of the period billed.")
+    seats: Any = column(models.Invoice.seats, "Units billed.")
+    unit_price: Any = money(models.Invoice.unit_price, models.Invoice.currency, "Price of one unit for one month.")
+    period_start: Any = column(models.Invoice.period_start, "Start of the period billed, once it is known.")
+    period_end: Any = column(models.Invoice.period_end, "End of the period billed, not included.")
+    due_at: Any = column(models.Invoice.due_at, "Until when it should be paid.")
+    paid_at: Any = column(models.Invoice.paid_at, "When it was paid.")
+    canceled_at: Any = column(models.Invoice.canceled_at, "When it was cancelled.")
+    settlement_note: Any = column(models.Invoice.settlement_note, "Remark of whoever marked it paid by hand.")
+    payment_link: Any = sql(
+        f"({_LAST_LINK.format(column='payment_link')})",
+        str | None,
+        "text",
+        "Where it is paid; null while the gateway has not answered and when nothing is left to pay.",
+    )
+    payment_link_expires_at: Any = sql(
+        f"({_LAST_LINK.format(column='link_expires_at')})",
+        DateTime | None,
+        "datetime",
+        "Until when the link can be used.",
+    )
+    created_at: Any = column(models.Invoice.created_at, "When it was issued.")
+    updated_at: Any = column(models.Invoice.updated_at, "When its state last changed.")
+    partner: Any = to_one("schema.partners.Partner", models.Invoice.partner_id, "Who is billed.")
+    install: Any = to_one("schema.installs.Install", models.Invoice.install_id, "What it is billed for.")
+    subscription: Any = to_one("schema.billing.Subscription", models.Invoice.subscription_id, "Subscription billed.")
+    plan: Any = to_one("schema.catalog.Plan", models.Invoice.plan_id, "Tariff billed.")
+    lines: Any = to_list(
+        "schema.billing.InvoiceLine", models.InvoiceLine.invoice_id, "Lines.", order=models.InvoiceLine.position
+    )
+    payments: Any = to_many("schema.payments.Payment", models.Payment.invoice_id, "Attempts to settle it.")
+
+
+InvoiceLineFilter = filter_input(
+    "InvoiceLine",
+    {"invoice_id": equals(models.InvoiceLine.invoice_id, "Only lines of this bill.", id_of="Invoice")},
+)
+InvoiceLineOrder = order_input("InvoiceLine")
+
+
+@bound(models.InvoiceLine, requires="invoice:read", description="One line of a bill.")
+class InvoiceLine(Node):
+    """One line of a bill."""
+
+    position: Any = column(models.InvoiceLine.position, "Place in the bill, from 1.")
+    description: Any = column(models.InvoiceLine.description, "What is billed.")
+    quantity: Any = column(models.InvoiceLine.quantity, "How much of it.")
+    unit_price: Money = money(models.InvoiceLine.unit_price, models.InvoiceLine.currency, "Price of one.")
+    amount: Money = money(models.InvoiceLine.amount, models.InvoiceLine.currency, "Quantity times price, rounded.")
+    invoice: Any = to_one("schema.billing.Invoice", models.InvoiceLine.invoice_id, "The bill.")
