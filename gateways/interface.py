@@ -1,0 +1,131 @@
+"""What every payment gateway can do, in our words (GW-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from core.errors import KontoraError
+from domain.billing import PaymentStatus
+
+
+class GatewayRefused(KontoraError):
+    """The gateway answered no; asking the same again cannot help.
+
+    Parameters:
+        error_code: the gateway's own code.
+    """
+
+    code = "GATEWAY_REFUSED"
+
+    def __init__(self, message: str, error_code: str) -> None:
+        super().__init__(message)
+        self.error_code = error_code
+
+
+class GatewayUnanswered(KontoraError):
+    """No answer came, so what the gateway did is unknown; ask before sending again."""
+
+    code = "GATEWAY_UNANSWERED"
+
+
+class ForgedNotification(KontoraError):
+    """A notification whose signature is not the gateway's."""
+
+    code = "FORGED_NOTIFICATION"
+
+
+class MalformedNotification(KontoraError):
+    """A notification that is not in the gateway's form."""
+
+    code = "MALFORMED_NOTIFICATION"
+
+
+@dataclass(frozen=True)
+class ReceiptLine:
+    """One line of the receipt (54-FZ); amounts in major units."""
+
+    name: str
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class OpenRequest:
+    """A payment to be opened at the gateway.
+
+    Parameters:
+        order_id: our unique id of the payment, at most 36 characters.
+        expires_at: after this moment the link no longer works.
+        recurrent: whether the card is to be kept for renewals, under ``customer_key``.
+        email: where the receipt goes; None where unknown.
+    """
+
+    order_id: str
+    amount: Decimal
+    currency: str
+    description: str
+    customer_key: str
+    recurrent: bool
+    notification_url: str
+    return_url: str
+    expires_at: datetime
+    lines: tuple[ReceiptLine, ...] = ()
+    email: str | None = None
+
+
+@dataclass(frozen=True)
+class GatewayState:
+    """What the gateway says of a payment, in an answer or a notification.
+
+    Parameters:
+        status: our state; None where the gateway's is unknown to us or changes nothing.
+        gateway_status: the gateway's own word.
+        amount: of the payment, or what was refunded; None where not told.
+        rebill_id: key of the stored card, for later charges; secret.
+        raw: the whole answer without personal data.
+    """
+
+    status: PaymentStatus | None
+    gateway_status: str
+    order_id: str | None = None
+    gateway_payment_id: str | None = None
+    amount: Decimal | None = None
+    payment_link: str | None = None
+    rebill_id: str | None = None
+    masked_card: str | None = None
+    rrn: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+class Gateway(Protocol):
+    """A payment gateway. Calls raise GatewayRefused and GatewayUnanswered; none is made inside a transaction."""
+
+    name: str
+    accepted: str
+
+    async def open(self, request: OpenRequest) -> GatewayState:
+        """Open a payment and get the link of its page."""
+
+    async def state(self, gateway_payment_id: str) -> GatewayState:
+        """Ask for the state of a payment."""
+
+    async def find(self, order_id: str) -> GatewayState | None:
+        """Look for a payment by our id; None if the gateway never got it."""
+
+    async def cancel(self, gateway_payment_id: str, amount: Decimal, key: str) -> GatewayState:
+        """Give money back, or close the unpaid payment; ``key`` makes a repeat harmless."""
+
+    def read_notification(self, raw: str, headers: Mapping[str, str]) -> GatewayState:
+        """Check the signature of a notification and read it.
+
+        Raises:
+            ForgedNotification: the signature is wrong.
+            MalformedNotification: it is not in the gateway's form.
+        """

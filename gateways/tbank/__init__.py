@@ -1,0 +1,1 @@
+"""T-Bank internet acquiring, API v2 (GW-1)."""

@@ -1,0 +1,192 @@
+"""Calls T-Bank (API v2, developer.tbank.ru/eacq): Init, GetState, CheckOrder, Cancel, Charge; reads notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import orjson
+
+from core import http
+from core.crypto import same
+from core.settings import get_settings
+from domain.billing import PaymentStatus
+from domain.money import from_minor_units, minor_units
+from gateways.interface import (
+    ForgedNotification,
+    GatewayRefused,
+    GatewayState,
+    GatewayUnanswered,
+    MalformedNotification,
+    OpenRequest,
+)
+from gateways.tbank.states import status_of
+from gateways.tbank.token import token
+
+NO_ERROR = "0"
+UNKNOWN_ORDER_CODES = frozenset({"255", "335"})
+RETRYABLE_CODE = "9999"
+LONGEST_DESCRIPTION = 140
+LONGEST_ITEM_NAME = 128
+PRIVATE_KEYS = frozenset({"Token", "RebillId", "ExpDate", "CardId", "Data", "DATA"})
+
+
+class TBankGateway:
+    """One terminal of T-Bank.
+
+    Parameters:
+        url: base address, ending in `/v2/`.
+        terminal_key: the terminal.
+        password: its password, the secret of all signatures.
+    """
+
+    name = "tbank"
+    accepted = "OK"
+
+    def __init__(self, url: str, terminal_key: str, password: str) -> None:
+        self._url = url if url.endswith("/") else f"{url}/"
+        self._terminal_key = terminal_key
+        self._password = password
+
+    async def open(self, request: OpenRequest) -> GatewayState:
+        """`Init`: one-stage, with the receipt where an email is known."""
+        if request.currency != "RUB":
+            raise GatewayRefused(f"T-Bank takes RUB, not {request.currency}", "CURRENCY")
+        parameters: dict[str, Any] = {
+            "Amount": minor_units(request.amount),
+            "OrderId": request.order_id,
+            "Description": request.description[:LONGEST_DESCRIPTION],
+            "PayType": "O",
+            "NotificationURL": request.notification_url,
+            "SuccessURL": request.return_url,
+            "FailURL": request.return_url,
+            "RedirectDueDate": request.expires_at.isoformat(timespec="seconds"),
+        }
+        if request.recurrent:
+            parameters |= {"Recurrent": "Y", "CustomerKey": request.customer_key}
+        if request.email and request.lines:
+            parameters["Receipt"] = _receipt(request)
+        return _state(await self._call("Init", parameters))
+
+    async def state(self, gateway_payment_id: str) -> GatewayState:
+        """`GetState`."""
+        return _state(await self._call("GetState", {"PaymentId": gateway_payment_id}))
+
+    async def find(self, order_id: str) -> GatewayState | None:
+        """`CheckOrder`: the newest payment of the order."""
+        try:
+            answer = await self._call("CheckOrder", {"OrderId": order_id})
+        except GatewayRefused as refused:
+            if refused.error_code in UNKNOWN_ORDER_CODES:
+                return None
+            raise
+        payments = answer.get("Payments") or []
+        if not payments:
+            return None
+        newest = max(payments, key=lambda payment: int(payment.get("PaymentId", 0)))
+        return _state({**newest, "OrderId": order_id})
+
+    async def cancel(self, gateway_payment_id: str, amount: Decimal, key: str) -> GatewayState:
+        """`Cancel`: in full or in part; the same ``key`` gives the money back once."""
+        parameters = {"PaymentId": gateway_payment_id, "Amount": minor_units(amount), "ExternalRequestId": key}
+        return _state(await self._call("Cancel", parameters))
+
+    async def charge(self, gateway_payment_id: str, rebill_id: str) -> GatewayState:
+        """`Charge`: a fresh payment by the stored card."""
+        return _state(await self._call("Charge", {"PaymentId": gateway_payment_id, "RebillId": rebill_id}))
+
+    def read_notification(self, raw: str, headers: Mapping[str, str]) -> GatewayState:
+        """Check terminal and token of a notification and read it.
+
+        Raises:
+            ForgedNotification: another terminal, or a wrong token.
+            MalformedNotification: not a JSON object, or without the fields of a payment.
+        """
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            raise MalformedNotification("the notification is not JSON") from None
+        if not isinstance(body, dict):
+            raise MalformedNotification("the notification is not a JSON object")
+        told = body.get("Token")
+        if not isinstance(told, str) or not same(told, token(body, self._password)):
+            raise ForgedNotification("the notification's token is wrong")
+        if body.get("TerminalKey") != self._terminal_key:
+            raise ForgedNotification("the notification is for another terminal")
+        if not isinstance(body.get("OrderId"), str) or "Status" not in body or "PaymentId" not in body:
+            raise MalformedNotification("the notification is not about a payment")
+        return _state(body)
+
+    async def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        body = {"TerminalKey": self._terminal_key, **parameters}
+        body["Token"] = token(body, self._password)
+        try:
+            async with http.client() as client:
+                response = await client.post(f"{self._url}{method}", json=body)
+            answer = orjson.loads(response.content)
+        except (httpx.HTTPError, orjson.JSONDecodeError) as error:
+            raise GatewayUnanswered(f"T-Bank did not answer {method}: {type(error).__name__}") from error
+        if not isinstance(answer, dict) or response.is_server_error:
+            raise GatewayUnanswered(f"T-Bank answered {method} with status {response.status_code}")
+        code = str(answer.get("ErrorCode", ""))
+        if code == RETRYABLE_CODE:
+            raise GatewayUnanswered(f"T-Bank had an internal error in {method}")
+        if not answer.get("Success") and "Status" not in answer:
+            raise GatewayRefused(_message(answer) or f"{method} was refused", code)
+        if not answer.get("Success") and method in ("Init", "Cancel"):
+            raise GatewayRefused(_message(answer) or f"{method} was refused", code)
+        return answer
+
+
+def _state(answer: Mapping[str, Any]) -> GatewayState:
+    gateway_status = str(answer.get("Status", ""))
+    code = str(answer.get("ErrorCode", NO_ERROR))
+    amount = answer.get("Amount")
+    if status_of(gateway_status) == PaymentStatus.PARTIALLY_REFUNDED and "NewAmount" in answer:
+        amount = int(answer["OriginalAmount"]) - int(answer["NewAmount"])
+    return GatewayState(
+        status=status_of(gateway_status),
+        gateway_status=gateway_status,
+        order_id=_optional(answer.get("OrderId")),
+        gateway_payment_id=_optional(answer.get("PaymentId")),
+        amount=from_minor_units(int(amount)) if amount is not None else None,
+        payment_link=_optional(answer.get("PaymentURL")),
+        rebill_id=_optional(answer.get("RebillId")),
+        masked_card=_optional(answer.get("Pan")),
+        rrn=_optional(answer.get("RRN")),
+        error_code=None if code == NO_ERROR else code,
+        error_message=None if code == NO_ERROR else _message(answer),
+        raw={name: value for name, value in answer.items() if name not in PRIVATE_KEYS},
+    )
+
+
+def _receipt(request: OpenRequest) -> dict[str, Any]:
+    """The 54-FZ receipt, FFD 1.05; its items sum to the amount."""
+    settings = get_settings()
+    return {
+        "Email": request.email,
+        "Taxation": settings.tbank_taxation,
+        "Items": [
+            {
+                "Name": line.name[:LONGEST_ITEM_NAME],
+                "Price": minor_units(line.unit_price),
+                "Quantity": int(line.quantity),
+                "Amount": minor_units(line.amount),
+                "Tax": settings.tbank_vat,
+                "PaymentMethod": "full_prepayment",
+                "PaymentObject": "service",
+            }
+            for line in request.lines
+        ],
+    }
+
+
+def _message(answer: Mapping[str, Any]) -> str:
+    parts = (str(answer.get(name) or "") for name in ("Message", "Details"))
+    return " ".join(part for part in parts if part)
+
+
+def _optional(value: Any) -> str | None:
+    return None if value is None else str(value)
