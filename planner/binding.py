@@ -254,13 +254,15 @@ def object_value(path: str, description: str, *, requires: str | None = None) ->
 
 def connection_root(path: str, requires: str, description: str) -> Any:
     """A root field: all rows of a type."""
-    return _field(RootConnection(requires), description, _connection_of(path), _page_arguments(path))
+    return _field(
+        RootConnection(requires), f"{description} Needs `{requires}`.", _connection_of(path), _page_arguments(path)
+    )
 
 
 def single_root(path: str, requires: str, description: str) -> Any:
     """A root field: one object by id; null where there is none in the caller's reach."""
     arguments = {"id": (_argument(strawberry.ID, "Global id of the object."), inspect.Parameter.empty)}
-    return _field(RootSingle(requires), description, _lazy(path) | None, arguments)
+    return _field(RootSingle(requires), f"{description} Needs `{requires}`.", _lazy(path) | None, arguments)
 
 
 def node_root() -> Any:
@@ -290,7 +292,8 @@ def function_root(function: Callable[..., Any], graphql_type: Any, requires: str
         name: (parameter.annotation, parameter.default)
         for name, parameter in list(inspect.signature(function, eval_str=True).parameters.items())[1:]
     }
-    return _field(RootFunction(requires, function), description, graphql_type, arguments)
+    told = f"{description} Needs `{requires}`." if requires else description
+    return _field(RootFunction(requires, function), told, graphql_type, arguments)
 
 
 def bound(model: type[Base], *, requires: str, description: str) -> Callable[[type[T]], type[T]]:

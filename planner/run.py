@@ -151,6 +151,10 @@ class FunctionCall:
         rows = await connection.fetch(statement.sql, *fill(slots, self.variables, context))
         return self.payload.write(values, statement.write(rows))
 
+    def refused(self, values: Any) -> Any:
+        """The answer's value where nothing happened: plain values only, every object null."""
+        return self.payload.write(values, [None] * len(self.payload.paths))
+
 
 MutationRunner = Callable[[FunctionCall, dict[str, Any], RunContext], Awaitable[Any]]
 

@@ -1,0 +1,116 @@
+"""How a mutation runs: one transaction, its idempotency record, one service call, and the payload read in it.
+
+    async def invoice_mark_paid(context: MutationContext, input: InvoiceMarkPaidInput) -> dict[str, Any]:
+        \"\"\"Record a payment made outside the gateway (INV-2).\"\"\"
+        invoice = await services.billing.mark_invoice_paid(context.session, context.actor, …)
+        return {"invoice": invoice.id}
+
+    class BillingMutations:
+        invoice_mark_paid: Any = mutation(invoice_mark_paid, InvoiceMarkPaidPayload, requires="invoice:settle")
+
+The function returns a value for each field of its payload, objects as keys of their rows.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.database import driver_connection, read_pool, transaction
+from core.errors import UserError
+from core.logging import get_logger
+from core.principal import Principal
+from planner.binding import function_root
+from planner.run import FunctionCall, RunContext
+from services import idempotency
+
+log = get_logger("mutation")
+Hook = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class MutationContext:
+    """What a mutation works with.
+
+    Parameters:
+        session: the transaction; committed by the runner.
+        actor: who asks.
+        hooks: what to do after the commit and before the payload is read; failures are logged, for the outbox
+            does the same work again.
+    """
+
+    session: AsyncSession
+    actor: Principal
+    hooks: list[Hook] = field(default_factory=list)
+
+    def after_commit(self, hook: Hook) -> None:
+        """Do ``hook`` once the transaction has committed, outside of it."""
+        self.hooks.append(hook)
+
+
+class _RolledBack(Exception):
+    """Ends a dry run's transaction; carries its answer."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def mutation(function: Callable[..., Any], payload: Any, *, requires: str) -> Any:
+    """The schema field of a mutation; its docstring is the field's description.
+
+    Parameters:
+        payload: the payload type, made with `planner.binding.plain`.
+        requires: the permission; an empty string lets everybody in.
+    """
+    description = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+    return function_root(function, payload, requires, description)
+
+
+async def run_mutation(call: FunctionCall, arguments: dict[str, Any], context: RunContext) -> Any:
+    """Run one mutation field and give the value of its payload."""
+    given = arguments.get("input")
+    try:
+        async with transaction(context.principal) as session:
+            working = MutationContext(session, context.principal)
+            values = await _once(call, arguments, given, working)
+            connection = await driver_connection(session)
+            if getattr(given, "dry_run", False):
+                await session.flush()
+                raise _RolledBack(await call.write(values, connection, context))
+            if not working.hooks:
+                await session.flush()
+                return await call.write(values, connection, context)
+    except _RolledBack as dry:
+        return dry.answer
+    except UserError as error:
+        entry = {"code": error.code, "message": error.message, "field": list(error.field) if error.field else None}
+        return call.refused({"user_errors": [entry]})
+    for hook in working.hooks:
+        try:
+            await hook()
+        except Exception:
+            log.exception("after_commit_failed", mutation=call.name)
+    return await call.write(values, await read_pool(tenant=context.principal.is_tenant), context)
+
+
+async def _once(call: FunctionCall, arguments: dict[str, Any], given: Any, working: MutationContext) -> dict[str, Any]:
+    key = getattr(given, "idempotency_key", None)
+    if key is None or getattr(given, "dry_run", False):
+        return {"user_errors": [], **await call.function(working, **arguments)}
+    record, is_new = await idempotency.claim(
+        working.session,
+        working.actor,
+        key=key,
+        mutation=call.name,
+        hashed_input=idempotency.input_hash(asdict(given)),
+    )
+    if not is_new and record.result is not None:
+        return dict(record.result)
+    values = {"user_errors": [], **await call.function(working, **arguments)}
+    record.result = values
+    return values

@@ -1,0 +1,74 @@
+"""The stored results of mutations, so that a repeated call changes nothing twice (API-2)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.errors import UserError
+from core.principal import Principal
+from models import IdempotencyRecord
+
+KEPT_FOR = timedelta(days=7)
+MAX_KEY_CHARS = 200
+
+
+class IdempotencyKeyReused(UserError):
+    """The key was used with another mutation or other input."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class InvalidIdempotencyKey(UserError):
+    """The key is empty or too long."""
+
+    code = "INVALID_IDEMPOTENCY_KEY"
+
+
+def input_hash(arguments: Any) -> str:
+    """A hash of a mutation's input that does not depend on the order of its fields."""
+    canonical = orjson.dumps(arguments, default=str, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()
+
+
+async def claim(
+    session: AsyncSession, actor: Principal, *, key: str, mutation: str, hashed_input: str
+) -> tuple[IdempotencyRecord, bool]:
+    """The record of this key, and whether it is new; a concurrent call with the same key is waited for.
+
+    Raises:
+        IdempotencyKeyReused: the key stands for another call.
+        InvalidIdempotencyKey: the key is empty or too long.
+    """
+    if not 1 <= len(key) <= MAX_KEY_CHARS:
+        raise InvalidIdempotencyKey(
+            f"an idempotency key has 1 to {MAX_KEY_CHARS} characters", field=("input", "idempotencyKey")
+        )
+    created = await session.execute(
+        insert(IdempotencyRecord)
+        .values(
+            scope=actor.label,
+            key=key,
+            partner_id=actor.partner_id,
+            mutation=mutation,
+            input_hash=hashed_input,
+            expires_at=clock.now() + KEPT_FOR,
+        )
+        .on_conflict_do_nothing(index_elements=["scope", "key"])
+        .returning(IdempotencyRecord.id)
+    )
+    is_new = created.scalar_one_or_none() is not None
+    record = await session.scalar(
+        select(IdempotencyRecord).where(IdempotencyRecord.scope == actor.label, IdempotencyRecord.key == key)
+    )
+    assert record is not None, "a record that conflicts is committed and visible"
+    if record.mutation != mutation or record.input_hash != hashed_input:
+        raise IdempotencyKeyReused("this idempotency key was used for another call", field=("input", "idempotencyKey"))
+    return record, is_new
