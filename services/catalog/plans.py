@@ -1,0 +1,186 @@
+"""Plans: make them, and their next versions once they were sold (CAT-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypedDict
+
+from sqlalchemy import delete, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import Conflict, NotFound
+from core.principal import Principal
+from domain import fields
+from domain.catalog import PricingModel, ProductStatus, Term
+from domain.pricing import MOST_SEATS
+from models import Invoice, Plan, PlanPrice, Subscription
+from policies.scopes import scoped
+from services import audit
+from services.catalog import products
+from services.changes import apply, unique
+
+LONGEST_GRACE_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Price:
+    """Price of one unit for one month of a term."""
+
+    term: Term
+    unit_price: Decimal
+
+
+class PlanValues(TypedDict, total=False):
+    """What may be said of a plan; what is left out stays as it is."""
+
+    pricing_model: PricingModel
+    min_seats: int
+    grace_days: int
+    active: bool
+    prices: Sequence[Price]
+
+
+async def create(
+    session: AsyncSession,
+    actor: Principal,
+    *,
+    product_id: int,
+    name: str,
+    currency: str,
+    values: PlanValues,
+) -> Plan:
+    """Make the first version of a plan.
+
+    Raises:
+        NotFound: there is no such product.
+        Conflict: the product is archived, or has a plan of this name and currency.
+        UserError: a value is not fit for its field.
+    """
+    product = await products.load(session, actor, product_id, lock=True, field="product")
+    if product.status == ProductStatus.ARCHIVED:
+        raise Conflict("the product is archived", field=fields.path("product"))
+    name = fields.line(name, "name")
+    currency = fields.currency(currency, "currency")
+    prices = _checked_prices(values.get("prices", ()))
+    known = select(Plan.id).where(Plan.product_id == product_id, Plan.name == name, Plan.currency == currency)
+    if await session.scalar(known.limit(1)) is not None:
+        raise Conflict("the product has a plan of this name; change that one", code="TAKEN", field=fields.path("name"))
+    plan = Plan(product_id=product_id, name=name, currency=currency, **_checked(values))
+    session.add(plan)
+    await session.flush()
+    _add_prices(session, plan, prices)
+    await audit.record(session, actor, "plan.create", plan, before=None, after=_told(plan, prices))
+    return plan
+
+
+async def change(session: AsyncSession, actor: Principal, *, plan_id: int, values: PlanValues) -> Plan:
+    """Change a plan: in place while nobody bought it, else by a next version that takes its place on sale.
+
+    Whether it is on sale may change in place always. The plan's row is locked; sales lock it too, so that
+    no one buys a version while its prices change.
+
+    Raises:
+        NotFound: there is no such plan.
+        Conflict: it is not the latest version.
+        UserError: a value is not fit for its field.
+    """
+    plan = await load(session, actor, plan_id, lock=True)
+    same_tariff = (Plan.product_id == plan.product_id, Plan.name == plan.name, Plan.currency == plan.currency)
+    latest = await session.scalar(select(func.max(Plan.version)).where(*same_tariff))
+    if plan.version != latest:
+        raise Conflict(f"version {plan.version} is history; version {latest} can be changed", field=fields.path("id"))
+    checked = _checked(values)
+    old_prices = await _prices_of(session, plan)
+    prices = _checked_prices(values["prices"]) if "prices" in values else old_prices
+    terms_change = set(prices) != set(old_prices) or any(
+        getattr(plan, name) != value for name, value in checked.items() if name != "active"
+    )
+    if terms_change and await _sold(session, plan):
+        return await _next_version(session, actor, plan, checked, prices)
+    before = _told(plan, old_prices)
+    apply(plan, checked)
+    if terms_change:
+        await session.execute(delete(PlanPrice).where(PlanPrice.plan_id == plan.id))
+        _add_prices(session, plan, prices)
+    await audit.record(session, actor, "plan.update", plan, before=before, after=_told(plan, prices))
+    return plan
+
+
+async def load(session: AsyncSession, actor: Principal, plan_id: int, *, lock: bool, field: str = "id") -> Plan:
+    """A plan in the actor's reach.
+
+    Raises:
+        NotFound: there is none; names ``field``.
+    """
+    wanted = scoped(select(Plan).where(Plan.id == plan_id), Plan, actor)
+    plan: Plan | None = await session.scalar(wanted.with_for_update() if lock else wanted)
+    if plan is None:
+        raise NotFound.of("Plan", field=fields.path(field))
+    return plan
+
+
+async def _next_version(
+    session: AsyncSession, actor: Principal, plan: Plan, checked: dict[str, Any], prices: Sequence[Price]
+) -> Plan:
+    kept = {name: getattr(plan, name) for name in ("pricing_model", "min_seats", "grace_days", "active")}
+    following = Plan(
+        product_id=plan.product_id,
+        name=plan.name,
+        currency=plan.currency,
+        version=plan.version + 1,
+        **{**kept, **checked},
+    )
+    async with unique(session, "uq_plans_product_id", "somebody made the next version just now", "id"):
+        session.add(following)
+    _add_prices(session, following, prices)
+    plan.active = False
+    after = {**_told(following, prices), "replaces_plan_id": plan.id}
+    await audit.record(session, actor, "plan.next_version", following, before=None, after=after)
+    return following
+
+
+async def _sold(session: AsyncSession, plan: Plan) -> bool:
+    subscribed = exists().where(Subscription.plan_id == plan.id)
+    billed = exists().where(Invoice.plan_id == plan.id)
+    return bool(await session.scalar(select(subscribed | billed)))
+
+
+async def _prices_of(session: AsyncSession, plan: Plan) -> list[Price]:
+    rows = await session.scalars(select(PlanPrice).where(PlanPrice.plan_id == plan.id).order_by(PlanPrice.id))
+    return [Price(row.term, row.unit_price) for row in rows]
+
+
+def _add_prices(session: AsyncSession, plan: Plan, prices: Sequence[Price]) -> None:
+    session.add_all(
+        PlanPrice(plan_id=plan.id, term=price.term, unit_price=price.unit_price, currency=plan.currency)
+        for price in prices
+    )
+
+
+def _checked(values: PlanValues) -> dict[str, Any]:
+    checked: dict[str, Any] = {name: value for name, value in values.items() if name != "prices"}
+    if "min_seats" in checked:
+        fields.whole(checked["min_seats"], "minSeats", least=1, most=MOST_SEATS)
+    if "grace_days" in checked:
+        fields.whole(checked["grace_days"], "graceDays", least=0, most=LONGEST_GRACE_DAYS)
+    return checked
+
+
+def _checked_prices(prices: Sequence[Price]) -> list[Price]:
+    if not prices:
+        raise fields.InvalidValue("a plan has at least one price", field=fields.path("prices"))
+    if len({price.term for price in prices}) < len(prices):
+        raise fields.InvalidValue("each term has one price", field=fields.path("prices"))
+    return [Price(price.term, fields.amount(price.unit_price, "prices")) for price in prices]
+
+
+def _told(plan: Plan, prices: Sequence[Price]) -> dict[str, Any]:
+    return {
+        "pricing_model": plan.pricing_model,
+        "min_seats": plan.min_seats,
+        "grace_days": plan.grace_days,
+        "active": plan.active,
+        "prices": {price.term.value: str(price.unit_price) for price in prices},
+    }
