@@ -1,0 +1,264 @@
+"""Installs: create, activate and disable a product at a partner (INS-1, INS-3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock, crypto
+from core.errors import Conflict, NotFound, UserError
+from core.principal import Principal
+from core.settings import get_settings
+from domain import fields
+from domain.billing import SubscriptionStatus
+from domain.catalog import ProductKind, ProductStatus, Term
+from domain.installs import InstallStatus, SubscriptionKind
+from domain.partners import PartnerStatus
+from domain.periods import anchor_day
+from domain.pricing import DEFAULT_SEATS
+from domain.wallets import AccountKind, WalletTransactionKind
+from ledger import post as ledger
+from models import Contact, Install, OAuthToken, Product, Subscription, SubscriptionChange
+from policies.scopes import scoped
+from services import audit, events, partners
+from services.catalog import products
+from services.changes import apply, unique
+
+WELCOME_REFERENCE = "install-bonus"
+TRIAL_CURRENCY = "RUB"
+LONGEST_TOKEN_CHARS = 10_000
+
+
+class ReinstallNeeded(UserError):
+    """The CRM's tokens are missing or expired; only installing again brings new ones (INS-3)."""
+
+    code = "REINSTALL_NEEDED"
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """OAuth tokens that an installation at the CRM gave."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: datetime
+
+
+async def create(
+    session: AsyncSession,
+    actor: Principal,
+    *,
+    partner_id: int,
+    product_id: int,
+    contact_id: int | None = None,
+    tokens: TokenPair | None = None,
+) -> Install:
+    """Install a product at a partner; a disabled install comes back as it was, waiting for activation.
+
+    Raises:
+        NotFound: there is no such partner, product or contact of the partner.
+        Conflict: the product is archived, the partner is not active, or the product is installed there.
+        UserError: a token is empty or has expired.
+    """
+    partner = await partners.load(session, actor, partner_id, lock=True, field="partner")
+    product = await products.load(session, actor, product_id, lock=False, field="product")
+    if partner.status != PartnerStatus.ACTIVE:
+        raise Conflict(f"the partner is {partner.status}", field=fields.path("partner"))
+    if product.status != ProductStatus.ACTIVE:
+        raise Conflict("the product is archived", field=fields.path("product"))
+    await _check_contact(session, partner_id, contact_id)
+    same = (Install.partner_id == partner_id, Install.product_id == product_id)
+    install: Install | None = await session.scalar(select(Install).where(*same).with_for_update())
+    if install is None:
+        install = Install(partner_id=partner_id, product_id=product_id, installed_by_contact_id=contact_id)
+        async with unique(session, "uq_installs_partner_id", "the product is installed there", "product"):
+            session.add(install)
+    elif install.status == InstallStatus.DISABLED:
+        install.status = InstallStatus.INSTALLED
+        install.disabled_at = None
+        install.installed_by_contact_id = contact_id
+    else:
+        raise Conflict("the product is installed there", code="TAKEN", field=fields.path("product"))
+    if tokens is not None:
+        await _store_tokens(session, install, tokens, contact_id)
+    after = {"status": InstallStatus.INSTALLED, "product_id": product_id, "tokens": tokens and "given"}
+    await audit.record(session, actor, "install.create", install, before=None, after=after)
+    await events.emit(session, install, "install.created", {"partnerId": str(partner_id)})
+    return install
+
+
+async def activate(session: AsyncSession, actor: Principal, *, install_id: int) -> Install:
+    """Start an install's life: its trial, its wallet with the welcome bonus, and the event (INS-3). Twice is once.
+
+    Raises:
+        NotFound: there is no such install in the caller's reach.
+        Conflict: the install is disabled, or its partner is not active.
+        ReinstallNeeded: a widget has no valid token at the CRM.
+    """
+    install = await load(session, actor, install_id, lock=True)
+    if install.status == InstallStatus.ACTIVATED:
+        return install
+    if install.status == InstallStatus.DISABLED:
+        raise Conflict("the install was disabled; install the product again", field=fields.path("id"))
+    partner = await partners.load(session, actor, install.partner_id, lock=False)
+    if partner.status != PartnerStatus.ACTIVE:
+        raise Conflict(f"the partner is {partner.status}", field=fields.path("id"))
+    product = await products.load(session, actor, install.product_id, lock=False)
+    if product.kind == ProductKind.WIDGET:
+        await _need_token(session, install_id)
+    now = clock.now()
+    install.status = InstallStatus.ACTIVATED
+    install.activated_at = install.activated_at or now
+    trial = await _start_trial(session, actor, install, product, now)
+    bonus = await _welcome(session, actor, install, product)
+    await audit.record(
+        session,
+        actor,
+        "install.activate",
+        install,
+        before={"status": InstallStatus.INSTALLED},
+        after={"status": InstallStatus.ACTIVATED, "trial_until": trial and trial.ends_at, "bonus": bonus},
+    )
+    until = install.subscribed_until
+    data = {"kind": install.subscription_kind.value, "until": until.isoformat() if until else None}
+    await events.emit(session, install, "install.activated", data)
+    return install
+
+
+async def disable(session: AsyncSession, actor: Principal, *, install_id: int) -> Install:
+    """Record that a product was uninstalled: its tokens are retired, its balance and history stay. Twice is once.
+
+    Raises:
+        NotFound: there is no such install in the caller's reach.
+    """
+    install = await load(session, actor, install_id, lock=True)
+    if install.status == InstallStatus.DISABLED:
+        return install
+    before, after = apply(install, {"status": InstallStatus.DISABLED, "disabled_at": clock.now()})
+    await _retire_tokens(session, install_id)
+    await audit.record(session, actor, "install.disable", install, before=before, after=after)
+    await events.emit(session, install, "install.disabled", {})
+    return install
+
+
+async def load(session: AsyncSession, actor: Principal, install_id: int, *, lock: bool, field: str = "id") -> Install:
+    """An install in the actor's reach.
+
+    Raises:
+        NotFound: there is none; names ``field``.
+    """
+    wanted = scoped(select(Install).where(Install.id == install_id), Install, actor)
+    install: Install | None = await session.scalar(wanted.with_for_update() if lock else wanted)
+    if install is None:
+        raise NotFound.of("Install", field=fields.path(field))
+    return install
+
+
+async def _check_contact(session: AsyncSession, partner_id: int, contact_id: int | None) -> None:
+    if contact_id is None:
+        return
+    contact = await session.get(Contact, contact_id)
+    if contact is None or contact.partner_id != partner_id:
+        raise NotFound.of("Contact", field=fields.path("contact"))
+
+
+async def _need_token(session: AsyncSession, install_id: int) -> None:
+    active = (OAuthToken.install_id == install_id, OAuthToken.active)
+    expires_at: datetime | None = await session.scalar(select(OAuthToken.expires_at).where(*active))
+    if expires_at is None:
+        raise ReinstallNeeded("the install has no token at the CRM; install the widget again", field=fields.path("id"))
+    if expires_at <= clock.now():
+        raise ReinstallNeeded(
+            "the install's token at the CRM has expired; install the widget again", field=fields.path("id")
+        )
+
+
+async def _start_trial(
+    session: AsyncSession, actor: Principal, install: Install, product: Product, now: datetime
+) -> Subscription | None:
+    """The trial of an install that never had a subscription; None where there is nothing to try."""
+    if not product.subscriptions_enabled or product.trial_days == 0:
+        return None
+    if await session.scalar(select(Subscription.id).where(Subscription.install_id == install.id).limit(1)):
+        return None
+    ends_at = now + timedelta(days=product.trial_days)
+    trial = Subscription(
+        partner_id=install.partner_id,
+        install_id=install.id,
+        term=Term.MONTH,
+        status=SubscriptionStatus.TRIAL,
+        seats=DEFAULT_SEATS,
+        unit_price=Decimal(0),
+        currency=TRIAL_CURRENCY,
+        starts_at=now,
+        ends_at=ends_at,
+        anchor_day=anchor_day(now, ZoneInfo(get_settings().legal_entity_timezone)),
+        auto_renew=False,
+    )
+    session.add(trial)
+    await session.flush()
+    session.add(
+        SubscriptionChange(
+            partner_id=install.partner_id,
+            subscription_id=trial.id,
+            action="trial_started",
+            actor=actor.label,
+            actor_user_id=actor.user_id,
+            after={"status": trial.status.value, "endsAt": ends_at.isoformat(), "seats": trial.seats},
+        )
+    )
+    install.subscription_kind = SubscriptionKind.TRIAL
+    install.subscribed_until = ends_at
+    return trial
+
+
+async def _welcome(session: AsyncSession, actor: Principal, install: Install, product: Product) -> Decimal | None:
+    """The wallet with its welcome bonus, once in the life of an install."""
+    if not product.wallet_enabled:
+        return None
+    wallet = await ledger.open_wallet(session, partner_id=install.partner_id, install_id=install.id)
+    known = wallet.last_activity_at is not None
+    if known or product.install_bonus == 0:
+        return None
+    await ledger.post(
+        session,
+        actor,
+        wallet.id,
+        ledger.Movement(
+            kind=WalletTransactionKind.BONUS,
+            amount=product.install_bonus,
+            counterpart=AccountKind.BONUS,
+            description="Welcome bonus",
+            reference=WELCOME_REFERENCE,
+        ),
+    )
+    return product.install_bonus
+
+
+async def _store_tokens(session: AsyncSession, install: Install, tokens: TokenPair, contact_id: int | None) -> None:
+    if tokens.expires_at <= clock.now():
+        raise fields.InvalidValue("the access token has expired", field=fields.path("tokens"))
+    access = fields.line(tokens.access_token, "tokens", most_chars=LONGEST_TOKEN_CHARS)
+    refresh = fields.line(tokens.refresh_token, "tokens", most_chars=LONGEST_TOKEN_CHARS)
+    await _retire_tokens(session, install.id)
+    session.add(
+        OAuthToken(
+            partner_id=install.partner_id,
+            install_id=install.id,
+            manager_contact_id=contact_id,
+            access_token_encrypted=crypto.encrypt(access, f"oauth_tokens.access_token:{install.id}"),
+            refresh_token_encrypted=crypto.encrypt(refresh, f"oauth_tokens.refresh_token:{install.id}"),
+            expires_at=tokens.expires_at,
+        )
+    )
+
+
+async def _retire_tokens(session: AsyncSession, install_id: int) -> None:
+    await session.execute(
+        update(OAuthToken).where(OAuthToken.install_id == install_id, OAuthToken.active).values(active=False)
+    )
