@@ -33,9 +33,9 @@ graphiql: $(VENV)/installed  ## Build GraphiQL's assets from npm
 	@web/graphiql/build.sh
 
 generated: $(VENV)/installed  ## Write schema.graphql, docs/permissions.md and docs/settings.md anew
-	@$(BIN)/kontora export-schema >schema.graphql
-	@$(BIN)/kontora permission-matrix >docs/permissions.md
-	@$(BIN)/kontora settings-reference >docs/settings.md
+	@$(BIN)/kontora export-schema schema.graphql
+	@$(BIN)/kontora permission-matrix docs/permissions.md
+	@$(BIN)/kontora settings-reference docs/settings.md
 
 lock: $(VENV)/installed  ## Write the lock files anew from pyproject.toml; LOCK=--upgrade takes new versions
 	@$(COMPILE) $(LOCK) --extra build -o requirements.lock

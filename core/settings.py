@@ -106,7 +106,13 @@ class Settings(BaseSettings):
 
     @cached_property
     def _sandbox_secret(self) -> str:
-        return _read_or_create_secret(self.data_dir / "secret.key")
+        return _read_or_create_secret(self.data_dir / "secret.key", random_bytes=48)
+
+    def demo_users_password(self) -> str:
+        """Password of the demo users: the one set, else one made at the first start and kept in the data folder."""
+        if self.demo_password is not None:
+            return self.demo_password.get_secret_value()
+        return _read_or_create_secret(self.data_dir / "demo-password", random_bytes=9)
 
     def encryption_keys(self) -> dict[str, bytes]:
         """Key id to key material, newest first."""
@@ -129,14 +135,14 @@ class Settings(BaseSettings):
         return self.lookup_key_secret.get_secret_value().encode()
 
 
-def _read_or_create_secret(path: Path) -> str:
+def _read_or_create_secret(path: Path, *, random_bytes: int) -> str:
     """The secret kept at ``path``, readable by the owner only; made by whoever comes first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(secrets.token_urlsafe(random_bytes))
         with suppress(FileExistsError):
             os.link(scratch, path)
         scratch.unlink()

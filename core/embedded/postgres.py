@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from core.embedded.process import EmbeddedServerError, spawn, stop, unprivileged
@@ -105,7 +106,19 @@ class EmbeddedPostgres:
         )
         unfinished.rename(self.folder)
 
+    def _forget_dead_server(self) -> None:
+        """Remove a pid file whose number some other program has got since, for example after a restart of the machine.
+
+        We hold the folder's lock, so a living server of this folder can only be one that is about to end.
+        """
+        file = self.folder / "postmaster.pid"
+        with suppress(FileNotFoundError, ValueError):
+            program = Path("/proc") / str(int(file.read_text().split()[0])) / "cmdline"
+            if program.exists() and b"postgres" not in program.read_bytes():
+                file.unlink()
+
     def _try_start(self) -> bool:
+        self._forget_dead_server()
         options = [f"-c{name}={value}" for name, value in self.settings.items()]
         command, user = unprivileged(
             [str(binary("postgres")), "-D", str(self.folder), "-k", str(self.sockets), "-p", str(PORT), *options],

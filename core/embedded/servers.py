@@ -33,13 +33,23 @@ class EmbeddedServers:
         self.valkey = EmbeddedValkey(data_dir / "valkey", sockets) if valkey else None
         self._lock: IO[str] | None = None
 
-    def start(self) -> None:
+    def start(self, *, attach: bool = True) -> bool:
         """Start the servers, or attach to the ones that another process runs on this folder.
+
+        Parameters:
+            attach: False leaves another process's servers alone.
+
+        Returns:
+            Whether the servers may be used.
 
         Raises:
             EmbeddedServerError: a server did not start, or the running one does not answer.
         """
+        if self.postgres is None and self.valkey is None:
+            return True
         self._lock = lock_folder(self.data_dir)
+        if self._lock is None and not attach:
+            return False
         for server in (self.postgres, self.valkey):
             if server is None:
                 continue
@@ -47,6 +57,7 @@ class EmbeddedServers:
                 server.wait()
             else:
                 server.start()
+        return True
 
     @property
     def attached(self) -> bool:

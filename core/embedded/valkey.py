@@ -42,6 +42,12 @@ class EmbeddedValkey:
             EmbeddedServerError: it did not.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        while self.answers():
+            # After kill -9 of its parent an older one may still be saving; it would take the socket with it.
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(f"another Valkey that nobody supervises listens on {self.socket}")
+            time.sleep(0.05)
         command = [
             *(str(binary()), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"),
             *("--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),

@@ -1,0 +1,67 @@
+"""The servers that a command needs: those given by URL, else the embedded ones, started or attached to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from core.embedded import EmbeddedServers
+from core.settings import get_settings
+
+T = TypeVar("T")
+
+
+def embedded_servers(*, redis: bool) -> EmbeddedServers:
+    """The embedded servers that no URL replaces.
+
+    Parameters:
+        redis: whether the command needs Redis at all.
+    """
+    settings = get_settings()
+    return EmbeddedServers(
+        settings.data_dir, postgres=settings.database_url is None, valkey=redis and settings.redis_url is None
+    )
+
+
+def point_settings_at(servers: EmbeddedServers) -> None:
+    """Let this process and its children use these servers."""
+    if servers.postgres is not None:
+        os.environ["KONTORA_DATABASE_URL"] = servers.postgres.url
+    if servers.valkey is not None:
+        os.environ["KONTORA_REDIS_URL"] = servers.valkey.url
+    get_settings.cache_clear()
+
+
+@contextmanager
+def servers_for_command(*, redis: bool = False) -> Iterator[None]:
+    """Servers for the time of one command; SIGTERM leaves the block as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    servers = embedded_servers(redis=redis)
+    if servers.postgres is None and servers.valkey is None:
+        yield
+        return
+    try:
+        servers.start()
+        point_settings_at(servers)
+        yield
+    finally:
+        servers.stop()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run ``work`` in an event loop of its own and close its database connections."""
+
+    async def and_dispose() -> T:
+        from core import database
+
+        try:
+            return await work
+        finally:
+            await database.dispose()
+
+    return asyncio.run(and_dispose())
