@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import transaction
 from core.logging import get_logger
+from ledger.verify import verify
 from services import invariants, retention
 from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
@@ -33,6 +34,12 @@ async def expire_outbox(message: Message) -> None:
 async def verify_outbox(session: AsyncSession, message: Message) -> None:
     """Report messages that nobody takes, as a dead letter of this job."""
     _report(message, await invariants.stuck_outbox(session))
+
+
+@outbox_handler("ledger.verify", max_attempts=JOB_ATTEMPTS)
+async def verify_ledger(session: AsyncSession, message: Message) -> None:
+    """Prove the coin journal; violations become a dead letter of this job (WAL-2)."""
+    _report(message, await verify(session))
 
 
 def _report(message: Message, violations: list[str]) -> None:

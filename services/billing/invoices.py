@@ -1,0 +1,136 @@
+"""What people do with an issued invoice: a fresh link, paid by hand, cancelled (INV-2)."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.errors import Conflict, UserError
+from core.principal import Principal
+from domain.billing import (
+    INVOICE_TRANSITIONS,
+    OPEN_INVOICE,
+    InvoiceStatus,
+    PaymentMethod,
+    PaymentStatus,
+)
+from models import Install, Invoice, Payment
+from policies.scopes import require
+from services import audit
+from services.billing.locks import load
+from services.billing.payments import log_state, new_payment
+from services.billing.settle import settle
+
+LONGEST_NOTE = 500
+
+
+class InvoiceNotPayable(Conflict):
+    """The invoice is paid, cancelled or refunded."""
+
+    code = "INVOICE_NOT_PAYABLE"
+
+
+class InvoiceNotVoidable(Conflict):
+    """Money has come for the invoice, or it is cancelled already."""
+
+    code = "INVOICE_NOT_VOIDABLE"
+
+
+class NoteRequired(UserError):
+    """Settling by hand needs a word on where the money came from."""
+
+    code = "NOTE_REQUIRED"
+
+
+async def refresh_payment_link(session: AsyncSession, actor: Principal, *, invoice_id: int) -> Payment:
+    """The payment whose link still works, or a new one whose link the gateway gives after commit.
+
+    Raises:
+        NotFound: no such invoice in the actor's scope.
+        InvoiceNotPayable: it is paid, cancelled or refunded.
+    """
+    require(actor, "invoice:pay", "Mutation.invoiceRefreshPaymentLink")
+    invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
+    if invoice.status not in OPEN_INVOICE and invoice.status != InvoiceStatus.FAILED:
+        raise InvoiceNotPayable(f"the invoice is {invoice.status}", field=("input", "id"))
+    newest = select(Payment).where(Payment.invoice_id == invoice.id).order_by(Payment.id.desc()).limit(1)
+    payment: Payment | None = await session.scalar(newest.with_for_update())
+    if payment is not None and _still_works(payment):
+        return payment
+    if invoice.status == InvoiceStatus.FAILED:
+        invoice.status = InvoiceStatus.PENDING
+    fresh = await new_payment(session, invoice, source=actor.label)
+    await audit.record(
+        session, actor, "invoice.refresh_payment_link", invoice, before=None, after={"paymentId": fresh.id}
+    )
+    return fresh
+
+
+async def mark_paid(session: AsyncSession, actor: Principal, *, invoice_id: int, note: str) -> Payment:
+    """Record a payment made outside the gateway, for example by bank transfer, and start what it bought.
+
+    Raises:
+        NotFound: no such invoice.
+        InvoiceNotPayable: it is paid, cancelled or refunded.
+        NoteRequired: the note is empty or longer than 500 characters.
+    """
+    require(actor, "invoice:settle", "Mutation.invoiceMarkPaid")
+    note = note.strip()
+    if not note or len(note) > LONGEST_NOTE:
+        raise NoteRequired(f"say in 1 to {LONGEST_NOTE} characters how it was paid", field=("input", "note"))
+    found = await load(session, actor, Invoice, invoice_id, field="id")
+    install = None
+    if found.install_id is not None:
+        install = await load(session, actor, Install, found.install_id, field="id", lock=True)
+    invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
+    if InvoiceStatus.PAID not in INVOICE_TRANSITIONS[invoice.status]:
+        raise InvoiceNotPayable(f"the invoice is {invoice.status}", field=("input", "id"))
+    payment = Payment(
+        partner_id=invoice.partner_id,
+        invoice_id=invoice.id,
+        gateway="manual",
+        method=PaymentMethod.MANUAL,
+        status=PaymentStatus.CONFIRMED,
+        order_id=str(uuid.uuid4()),
+        amount=invoice.total,
+        currency=invoice.currency,
+        confirmed_at=clock.now(),
+    )
+    session.add(payment)
+    await session.flush()
+    log_state(session, payment, None, "", actor.label)
+    invoice.settled_by_user_id = actor.user_id
+    invoice.settlement_note = note
+    await settle(session, actor, invoice, install, payment)
+    return payment
+
+
+async def cancel_invoice(session: AsyncSession, actor: Principal, *, invoice_id: int) -> Invoice:
+    """Take an unpaid invoice back; money that comes for it later is put on record for a person.
+
+    Raises:
+        NotFound: no such invoice.
+        InvoiceNotVoidable: money has come for it, or it is cancelled already.
+    """
+    require(actor, "invoice:write", "Mutation.invoiceCancel")
+    invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
+    before = invoice.status
+    if InvoiceStatus.CANCELED not in INVOICE_TRANSITIONS[before]:
+        raise InvoiceNotVoidable(f"the invoice is {before}", field=("input", "id"))
+    invoice.status = InvoiceStatus.CANCELED
+    invoice.canceled_at = clock.now()
+    told = {"status": InvoiceStatus.CANCELED}
+    await audit.record(session, actor, "invoice.cancel", invoice, before={"status": before}, after=told)
+    return invoice
+
+
+def _still_works(payment: Payment) -> bool:
+    """Whether the payment's link can be paid, or is just being made."""
+    if payment.status in (PaymentStatus.NEW, PaymentStatus.UNKNOWN):
+        return True
+    if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
+        return False
+    return payment.link_expires_at is not None and payment.link_expires_at > clock.now()

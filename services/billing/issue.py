@@ -1,0 +1,110 @@
+"""Issues invoices with gapless numbers (INV-1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.principal import Principal
+from core.settings import get_settings
+from domain.billing import InvoiceKind, InvoiceStatus
+from domain.catalog import Term
+from models import Invoice, InvoiceCounter, InvoiceLine
+from services import audit
+
+PAYMENT_TERM = timedelta(days=5)
+
+
+@dataclass(frozen=True)
+class DraftLine:
+    """One line to be billed; the amount is rounded already."""
+
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is to be billed."""
+
+    partner_id: int
+    kind: InvoiceKind
+    currency: str
+    lines: tuple[DraftLine, ...]
+    install_id: int | None = None
+    plan_id: int | None = None
+    term: Term | None = None
+    seats: int | None = None
+    unit_price: Decimal | None = None
+    auto_renew: bool = True
+
+
+async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -> Invoice:
+    """Write the invoice with its lines under the next number of legal entity and year."""
+    settings = get_settings()
+    now = clock.now()
+    year = now.astimezone(ZoneInfo(settings.legal_entity_timezone)).year
+    sequence = await _next_sequence(session, settings.legal_entity, year)
+    invoice = Invoice(
+        partner_id=draft.partner_id,
+        install_id=draft.install_id,
+        legal_entity=settings.legal_entity,
+        year=year,
+        sequence=sequence,
+        number=invoice_number(settings.legal_entity, year, sequence),
+        kind=draft.kind,
+        status=InvoiceStatus.PENDING,
+        plan_id=draft.plan_id,
+        term=draft.term,
+        seats=draft.seats,
+        unit_price=draft.unit_price,
+        auto_renew=draft.auto_renew,
+        currency=draft.currency,
+        total=sum((line.amount for line in draft.lines), Decimal(0)),
+        due_at=now + PAYMENT_TERM,
+    )
+    session.add(invoice)
+    await session.flush()
+    for position, line in enumerate(draft.lines, start=1):
+        session.add(
+            InvoiceLine(
+                partner_id=draft.partner_id,
+                invoice_id=invoice.id,
+                position=position,
+                description=line.description,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                amount=line.amount,
+                currency=draft.currency,
+            )
+        )
+    told = {"number": invoice.number, "kind": draft.kind, "total": invoice.total, "currency": draft.currency}
+    await audit.record(session, actor, "invoice.issue", invoice, before=None, after=told)
+    return invoice
+
+
+def invoice_number(legal_entity: str, year: int, sequence: int) -> str:
+    """The number that people see; the default legal entity's needs no prefix."""
+    prefix = "" if legal_entity == "default" else f"{legal_entity}-"
+    return f"{prefix}{year}-{sequence:06d}"
+
+
+async def _next_sequence(session: AsyncSession, legal_entity: str, year: int) -> int:
+    """The next number; the counter's row stays locked to the end, so a rollback leaves no gap."""
+    first = insert(InvoiceCounter).values(legal_entity=legal_entity, year=year, last_sequence=1)
+    taken = await session.scalar(
+        first.on_conflict_do_update(
+            index_elements=[InvoiceCounter.legal_entity, InvoiceCounter.year],
+            set_={"last_sequence": InvoiceCounter.last_sequence + 1},
+        ).returning(InvoiceCounter.last_sequence)
+    )
+    assert taken is not None
+    return int(taken)

@@ -1,0 +1,237 @@
+"""Payments: opening one at its gateway, asking for its state, and moving it forward only (INV-3)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.database import transaction
+from core.errors import KontoraError
+from core.logging import get_logger
+from core.principal import SYSTEM
+from core.settings import get_settings
+from domain.billing import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
+from gateways.interface import GatewayRefused, GatewayState, OpenRequest, ReceiptLine
+from gateways.registry import gateway
+from models import Contact, Install, Invoice, InvoiceLine, Payment, PaymentStateChange
+from services.billing.settle import follow_payment
+from services.outbox import enqueue
+
+OPEN = "payment.open"
+LINK_LIFE = timedelta(hours=24)
+# The request that wrote the payment opens it right after its commit; the outbox is for when it could not.
+OPEN_DELAY = timedelta(seconds=5)
+IN_FLIGHT = timedelta(seconds=40)
+REPAIR_AFTER = timedelta(minutes=1)
+ASK_PENDING_AFTER = timedelta(minutes=10)
+
+log = get_logger("services.billing.payments")
+
+
+class InFlight(KontoraError):
+    """Another process is talking to the gateway about this payment now."""
+
+    code = "IN_FLIGHT"
+
+
+async def new_payment(session: AsyncSession, invoice: Invoice, *, source: str) -> Payment:
+    """An attempt to settle an invoice that the caller has locked or just issued; the link comes after commit."""
+    payment = Payment(
+        partner_id=invoice.partner_id,
+        invoice_id=invoice.id,
+        gateway=get_settings().gateway,
+        method=PaymentMethod.GATEWAY,
+        status=PaymentStatus.NEW,
+        order_id=str(uuid.uuid4()),
+        amount=invoice.total,
+        currency=invoice.currency,
+    )
+    session.add(payment)
+    await session.flush()
+    log_state(session, payment, None, "", source)
+    await enqueue(session, OPEN, {"paymentId": payment.id}, delay=OPEN_DELAY, partner_id=payment.partner_id)
+    return payment
+
+
+async def open_payment(payment_id: int) -> None:
+    """Get a payment its link; safe to call again, at once or after a crash.
+
+    Before the gateway is called the payment is UNKNOWN, so that a lost answer is never taken for "not sent".
+
+    Raises:
+        InFlight: another process is at it.
+        GatewayUnanswered: what the gateway did is unknown; the next call asks it first.
+    """
+    request = await _begin(payment_id)
+    if request is None:
+        return
+    asked, order = request
+    name = await _gateway_of(payment_id)
+    service = gateway(name)
+    try:
+        state = (await service.find(order.order_id) if asked else None) or await service.open(order)
+    except GatewayRefused as refused:
+        state = GatewayState(
+            status=PaymentStatus.REJECTED,
+            gateway_status="REFUSED",
+            error_code=refused.error_code,
+            error_message=refused.message,
+        )
+    await _apply(payment_id, state, source="init", expires_at_of=order)
+
+
+async def repair_payment(payment_id: int) -> None:
+    """Bring a payment in step with its gateway by asking (INV-6); never sends a payment again."""
+    async with transaction() as session:
+        payment = await session.get_one(Payment, payment_id)
+        name, gateway_payment_id, order_id = payment.gateway, payment.gateway_payment_id, payment.order_id
+        waiting_for_link = payment.status in (PaymentStatus.NEW, PaymentStatus.UNKNOWN) and gateway_payment_id is None
+    if waiting_for_link:
+        await open_payment(payment_id)
+        return
+    service = gateway(name)
+    state = await (service.state(gateway_payment_id) if gateway_payment_id else service.find(order_id))
+    if state is not None:
+        await _apply(payment_id, state, source="repair")
+
+
+async def unsettled_payments(session: AsyncSession, limit: int) -> list[int]:
+    """Payments to ask the gateway about: UNKNOWN for a minute, or waiting for ten."""
+    now = clock.now()
+    waiting = (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
+    unclear = (PaymentStatus.NEW, PaymentStatus.UNKNOWN)
+    wanted = (
+        select(Payment.id)
+        .where(
+            Payment.method == PaymentMethod.GATEWAY,
+            or_(
+                Payment.status.in_(unclear) & (Payment.updated_at < now - REPAIR_AFTER),
+                Payment.status.in_(waiting) & (Payment.updated_at < now - ASK_PENDING_AFTER),
+            ),
+        )
+        .order_by(Payment.updated_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    payments = list(await session.scalars(wanted))
+    await session.execute(update(Payment).where(Payment.id.in_(payments)).values(updated_at=now))
+    return payments
+
+
+async def lock_for_change(session: AsyncSession, payment_id: int) -> tuple[Install | None, Invoice, Payment]:
+    """The rows that a payment may move, locked in the one order: install, invoice, payment."""
+    payment = await session.get_one(Payment, payment_id)
+    invoice = await session.get_one(Invoice, payment.invoice_id)
+    install = None
+    if invoice.install_id is not None:
+        install = await session.get_one(Install, invoice.install_id, with_for_update=True, populate_existing=True)
+    invoice = await session.get_one(Invoice, invoice.id, with_for_update=True, populate_existing=True)
+    payment = await session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
+    return install, invoice, payment
+
+
+async def advance(session: AsyncSession, payment_id: int, state: GatewayState, *, source: str) -> str | None:
+    """Move a payment to the state told, and what hangs on it; None, or why nothing moved (INV-3)."""
+    install, invoice, payment = await lock_for_change(session, payment_id)
+    _remember(payment, state)
+    if state.status is None:
+        return f"the gateway's state {state.gateway_status!r} moves nothing"
+    before = payment.status
+    if state.status == before and before != PaymentStatus.PARTIALLY_REFUNDED:
+        return f"the payment is {before} already"
+    if state.status != before and state.status not in PAYMENT_TRANSITIONS[before]:
+        return f"the payment is {before}, and {state.status} would be a step back"
+    payment.status = state.status
+    payment.gateway_status = state.gateway_status
+    payment.error_code, payment.error_message = state.error_code, state.error_message
+    log_state(session, payment, before, state.gateway_status, source)
+    await follow_payment(session, SYSTEM, payment, before, state, invoice=invoice, install=install)
+    return None
+
+
+def log_state(
+    session: AsyncSession, payment: Payment, before: PaymentStatus | None, gateway_status: str, source: str
+) -> None:
+    """Write one step of a payment's history."""
+    session.add(
+        PaymentStateChange(
+            partner_id=payment.partner_id,
+            payment_id=payment.id,
+            from_status=before,
+            to_status=payment.status,
+            gateway_status=gateway_status or None,
+            source=source,
+        )
+    )
+
+
+async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:
+    """Mark the payment as sent; gives whether to ask before sending, and what to send."""
+    async with transaction() as session:
+        payment = await session.get_one(Payment, payment_id, with_for_update=True)
+        now = clock.now()
+        if payment.status not in (PaymentStatus.NEW, PaymentStatus.UNKNOWN) or payment.payment_link is not None:
+            return None
+        asked = payment.status == PaymentStatus.UNKNOWN
+        if asked and payment.updated_at > now - IN_FLIGHT:
+            raise InFlight("the payment is being opened")
+        if not asked:
+            payment.status = PaymentStatus.UNKNOWN
+            log_state(session, payment, PaymentStatus.NEW, "", "init")
+        payment.updated_at = now
+        return asked, await _request(session, payment)
+
+
+async def _request(session: AsyncSession, payment: Payment) -> OpenRequest:
+    invoice = await session.get_one(Invoice, payment.invoice_id)
+    lines = await session.scalars(select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id))
+    email = await session.scalar(
+        select(Contact.email)
+        .where(Contact.partner_id == payment.partner_id, Contact.email.is_not(None))
+        .order_by(Contact.is_primary.desc(), Contact.id)
+        .limit(1)
+    )
+    base_url = get_settings().base_url
+    return OpenRequest(
+        order_id=payment.order_id,
+        amount=payment.amount,
+        currency=payment.currency,
+        description=f"Invoice {invoice.number}",
+        customer_key=f"partner-{payment.partner_id}",
+        recurrent=invoice.auto_renew,
+        notification_url=f"{base_url}/webhooks/{payment.gateway}",
+        return_url=f"{base_url}/pay/return/{payment.order_id}",
+        expires_at=clock.now() + LINK_LIFE,
+        lines=tuple(ReceiptLine(line.description, line.quantity, line.unit_price, line.amount) for line in lines),
+        email=email,
+    )
+
+
+async def _gateway_of(payment_id: int) -> str:
+    async with transaction() as session:
+        return (await session.get_one(Payment, payment_id)).gateway
+
+
+async def _apply(
+    payment_id: int, state: GatewayState, *, source: str, expires_at_of: OpenRequest | None = None
+) -> None:
+    async with transaction() as session:
+        moved = await advance(session, payment_id, state, source=source)
+        if expires_at_of is not None and state.payment_link is not None:
+            payment = await session.get_one(Payment, payment_id)
+            payment.link_expires_at = expires_at_of.expires_at
+    if moved is not None:
+        log.info("payment stays", payment_id=payment_id, source=source, reason=moved)
+
+
+def _remember(payment: Payment, state: GatewayState) -> None:
+    """Keep what the gateway told beside the state; later answers never take anything away."""
+    payment.gateway_payment_id = payment.gateway_payment_id or state.gateway_payment_id
+    payment.payment_link = payment.payment_link or state.payment_link
+    payment.masked_card = state.masked_card or payment.masked_card
+    payment.rrn = state.rrn or payment.rrn
+    payment.gateway_answer = state.raw or payment.gateway_answer

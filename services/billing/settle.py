@@ -1,0 +1,75 @@
+"""What follows when a payment moves: the invoice is paid once, and what it bought begins (INV-1, INV-3)."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock, crypto
+from core.principal import Principal
+from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentStatus
+from gateways.interface import GatewayState
+from models import Install, Invoice, Payment
+from services import audit
+from services.billing.start import start_paid
+
+_ENDED_UNPAID = frozenset({PaymentStatus.REJECTED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED})
+_MONEY_CAME = frozenset({PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
+_REFUNDED = {
+    PaymentStatus.PARTIALLY_REFUNDED: InvoiceStatus.PARTIALLY_REFUNDED,
+    PaymentStatus.REFUNDED: InvoiceStatus.REFUNDED,
+}
+
+
+async def follow_payment(
+    session: AsyncSession,
+    actor: Principal,
+    payment: Payment,
+    before: PaymentStatus,
+    state: GatewayState,
+    *,
+    invoice: Invoice,
+    install: Install | None,
+) -> None:
+    """Carry a payment's step over to its invoice; all three rows are locked."""
+    if payment.status in _MONEY_CAME and payment.confirmed_at is None:
+        payment.confirmed_at = clock.now()
+        await settle(session, actor, invoice, install, payment, rebill_id=state.rebill_id)
+    if payment.status in _REFUNDED:
+        full = payment.status == PaymentStatus.REFUNDED
+        payment.refunded_amount = payment.amount if full or state.amount is None else state.amount
+        await _move(session, actor, invoice, _REFUNDED[payment.status])
+    elif payment.status in _ENDED_UNPAID and before != PaymentStatus.CONFIRMED:
+        await _move(session, actor, invoice, InvoiceStatus.FAILED)
+
+
+async def settle(
+    session: AsyncSession,
+    actor: Principal,
+    invoice: Invoice,
+    install: Install | None,
+    payment: Payment,
+    *,
+    rebill_id: str | None = None,
+) -> None:
+    """Mark the invoice paid, once, and start what it bought; money for a closed invoice is put on record."""
+    if InvoiceStatus.PAID not in INVOICE_TRANSITIONS[invoice.status]:
+        told = {"invoice": invoice.number, "invoiceStatus": invoice.status, "amount": payment.amount}
+        await audit.record(session, actor, "payment.surplus", payment, before=None, after=told)
+        return
+    await _move(session, actor, invoice, InvoiceStatus.PAID)
+    if invoice.kind == InvoiceKind.SUBSCRIPTION_START and install is not None:
+        subscription = await start_paid(session, actor, invoice, install)
+        if rebill_id is not None:
+            subscription.rebill_id_encrypted = crypto.encrypt(rebill_id, f"subscriptions.rebill_id:{subscription.id}")
+
+
+async def _move(session: AsyncSession, actor: Principal, invoice: Invoice, to: InvoiceStatus) -> None:
+    before = invoice.status
+    if to not in INVOICE_TRANSITIONS[before]:
+        return
+    invoice.status = to
+    if to == InvoiceStatus.PAID:
+        invoice.paid_at = clock.now()
+    await audit.record(
+        session, actor, f"invoice.{to.lower()}", invoice, before={"status": before}, after={"status": to}
+    )

@@ -1,0 +1,131 @@
+"""The beginning of subscriptions: a trial at activation, a paid period at payment (SUB-3, INS-3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.principal import Principal
+from core.settings import get_settings
+from domain.billing import LIVE_SUBSCRIPTION, SubscriptionStatus
+from domain.catalog import Term
+from domain.installs import SubscriptionKind
+from domain.periods import anchor_day, period_end
+from domain.pricing import DEFAULT_SEATS
+from models import Install, Invoice, Subscription, SubscriptionChange
+from services import audit, events
+
+
+async def start_paid(session: AsyncSession, actor: Principal, invoice: Invoice, install: Install) -> Subscription:
+    """Begin or prolong the paid period of an invoice; the install and the invoice are locked.
+
+    A trial becomes paid at the moment of payment. Where a paid subscription lives already (a late payment of an
+    old order), the new period follows the one that was paid, so no money buys nothing.
+    """
+    assert invoice.term is not None
+    assert invoice.seats is not None
+    assert invoice.unit_price is not None
+    live = await live_subscription(session, install.id)
+    before = None if live is None else _told(live)
+    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    now = clock.now()
+    if live is None:
+        live = Subscription(partner_id=install.partner_id, install_id=install.id)
+        session.add(live)
+    if live.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
+        period_start = live.ends_at
+    else:
+        period_start = live.starts_at = now
+        live.anchor_day = anchor_day(now, zone)
+    live.ends_at = period_end(period_start, invoice.term.months, live.anchor_day, zone)
+    live.status = SubscriptionStatus.ACTIVE
+    live.plan_id, live.term, live.seats = invoice.plan_id, invoice.term, invoice.seats
+    live.unit_price, live.currency, live.auto_renew = invoice.unit_price, invoice.currency, invoice.auto_renew
+    await session.flush()
+    invoice.subscription_id = live.id
+    invoice.period_start, invoice.period_end = period_start, live.ends_at
+    install.subscription_kind = SubscriptionKind.PAID
+    install.subscribed_until = live.ends_at
+    await _record(session, actor, live, "activate", before)
+    await events.emit(session, install, "subscription.activated", _event(live, invoice))
+    return live
+
+
+async def start_trial(
+    session: AsyncSession, actor: Principal, install: Install, *, until: datetime, currency: str = "RUB"
+) -> Subscription:
+    """Begin the trial of an install that is locked and has no live subscription (INS-3)."""
+    now = clock.now()
+    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    trial = Subscription(
+        partner_id=install.partner_id,
+        install_id=install.id,
+        term=Term.MONTH,
+        status=SubscriptionStatus.TRIAL,
+        seats=DEFAULT_SEATS,
+        unit_price=Decimal(0),
+        currency=currency,
+        starts_at=now,
+        ends_at=until,
+        anchor_day=anchor_day(now, zone),
+        auto_renew=False,
+    )
+    session.add(trial)
+    await session.flush()
+    install.subscription_kind = SubscriptionKind.TRIAL
+    install.subscribed_until = until
+    await _record(session, actor, trial, "trial", None)
+    return trial
+
+
+async def live_subscription(session: AsyncSession, install_id: int) -> Subscription | None:
+    """The live subscription of an install, locked; at most one by the database's own rule (SUB-1)."""
+    wanted = select(Subscription).where(
+        Subscription.install_id == install_id, Subscription.status.in_(LIVE_SUBSCRIPTION)
+    )
+    live: Subscription | None = await session.scalar(wanted.with_for_update())
+    return live
+
+
+async def _record(
+    session: AsyncSession, actor: Principal, subscription: Subscription, action: str, before: dict[str, str] | None
+) -> None:
+    after = _told(subscription)
+    session.add(
+        SubscriptionChange(
+            partner_id=subscription.partner_id,
+            subscription_id=subscription.id,
+            action=action,
+            actor=actor.label,
+            actor_user_id=actor.user_id,
+            before=before,
+            after=after,
+        )
+    )
+    await audit.record(session, actor, f"subscription.{action}", subscription, before=before, after=after)
+
+
+def _told(subscription: Subscription) -> dict[str, str]:
+    return {
+        "status": str(subscription.status),
+        "planId": str(subscription.plan_id),
+        "term": str(subscription.term),
+        "seats": str(subscription.seats),
+        "unitPrice": f"{subscription.unit_price} {subscription.currency}",
+        "startsAt": subscription.starts_at.isoformat(),
+        "endsAt": subscription.ends_at.isoformat(),
+    }
+
+
+def _event(subscription: Subscription, invoice: Invoice) -> dict[str, str]:
+    return {
+        "subscriptionId": str(subscription.id),
+        "invoiceNumber": invoice.number,
+        "seats": str(subscription.seats),
+        "activeUntil": subscription.ends_at.isoformat(),
+    }

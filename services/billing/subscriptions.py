@@ -1,0 +1,133 @@
+"""Subscriptions: what one would cost, and ordering one (SUB-1 to SUB-3)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import Conflict, UserError
+from core.principal import Principal
+from domain.billing import OPEN_INVOICE, InvoiceKind, InvoiceStatus, SubscriptionStatus
+from domain.catalog import Term
+from domain.installs import InstallStatus
+from domain.pricing import DEFAULT_SEATS, MOST_SEATS, Quote, quote
+from models import Install, Invoice, Payment, Plan, PlanPrice
+from policies.scopes import require
+from services.billing.issue import Draft, DraftLine, issue_invoice
+from services.billing.locks import load
+from services.billing.payments import new_payment
+from services.billing.start import live_subscription
+
+
+class InvalidSeats(UserError):
+    """Fewer seats than the plan's minimum, or more than we sell (SUB-1)."""
+
+    code = "INVALID_SEATS"
+
+
+class PlanNotOffered(UserError):
+    """The plan is closed, is another product's, or has no price for the term (CAT-2)."""
+
+    code = "PLAN_NOT_OFFERED"
+
+
+class AlreadySubscribed(UserError):
+    """The install has a paid subscription or an unpaid order already (SUB-1)."""
+
+    code = "ALREADY_SUBSCRIBED"
+
+
+async def preview_subscription(
+    session: AsyncSession, actor: Principal, *, plan_id: int, term: Term, seats: int | None = None
+) -> Quote:
+    """What a period would cost, without saving anything (SUB-2).
+
+    Raises:
+        InvalidSeats, PlanNotOffered, NotFound: see there.
+    """
+    require(actor, "plan:read", "Query.subscriptionPreview")
+    return await _priced(session, await load(session, actor, Plan, plan_id, field="planId"), term, seats)
+
+
+async def create_subscription(
+    session: AsyncSession,
+    actor: Principal,
+    *,
+    install_id: int,
+    plan_id: int,
+    term: Term,
+    seats: int | None = None,
+    auto_renew: bool = True,
+) -> tuple[Invoice, Payment]:
+    """Order a subscription: an invoice and a payment whose link the gateway gives after commit (SUB-3).
+
+    Raises:
+        InvalidSeats, PlanNotOffered, NotFound: see there.
+        AlreadySubscribed: a paid subscription lives, or an order waits for its payment.
+        Conflict: the install is disabled.
+    """
+    require(actor, "subscription:write", "Mutation.subscriptionCreate")
+    install = await load(session, actor, Install, install_id, field="installId", lock=True)
+    if install.status == InstallStatus.DISABLED:
+        raise Conflict("the install is disabled", field=("input", "installId"))
+    plan = await load(session, actor, Plan, plan_id, field="planId")
+    if plan.product_id != install.product_id:
+        raise PlanNotOffered("the plan is another product's", field=("input", "planId"))
+    price = await _priced(session, plan, term, seats)
+    await _refuse_second(session, install)
+    invoice = await issue_invoice(
+        session,
+        actor,
+        Draft(
+            partner_id=install.partner_id,
+            install_id=install.id,
+            kind=InvoiceKind.SUBSCRIPTION_START,
+            currency=price.currency,
+            plan_id=plan.id,
+            term=term,
+            seats=price.seats,
+            unit_price=price.unit_price,
+            auto_renew=auto_renew,
+            lines=(
+                DraftLine(
+                    description=f"{plan.name}, {price.months} × {price.quantity}",
+                    quantity=Decimal(price.months * price.quantity),
+                    unit_price=price.unit_price,
+                    amount=price.total,
+                ),
+            ),
+        ),
+    )
+    return invoice, await new_payment(session, invoice, source=actor.label)
+
+
+async def _priced(session: AsyncSession, plan: Plan, term: Term, seats: int | None) -> Quote:
+    wanted = max(DEFAULT_SEATS, plan.min_seats) if seats is None else seats
+    if not plan.min_seats <= wanted <= MOST_SEATS:
+        raise InvalidSeats(f"the plan takes {plan.min_seats} to {MOST_SEATS} seats", field=("input", "seats"))
+    if not plan.active:
+        raise PlanNotOffered("the plan is closed", field=("input", "planId"))
+    priced = select(PlanPrice).where(PlanPrice.plan_id == plan.id, PlanPrice.term == term)
+    price: PlanPrice | None = await session.scalar(priced)
+    if price is None:
+        raise PlanNotOffered(f"the plan has no price for the term {term}", field=("input", "term"))
+    return quote(
+        model=plan.pricing_model, term=term, seats=wanted, unit_price=price.unit_price, currency=price.currency
+    )
+
+
+async def _refuse_second(session: AsyncSession, install: Install) -> None:
+    live = await live_subscription(session, install.id)
+    if live is not None and live.status != SubscriptionStatus.TRIAL:
+        raise AlreadySubscribed("the install has a paid subscription already", field=("input", "installId"))
+    waiting = await session.scalar(
+        select(Invoice.number).where(
+            Invoice.install_id == install.id,
+            Invoice.kind == InvoiceKind.SUBSCRIPTION_START,
+            Invoice.status.in_([*OPEN_INVOICE, InvoiceStatus.FAILED]),
+        )
+    )
+    if waiting is not None:
+        raise AlreadySubscribed(f"the order {waiting} waits for its payment", field=("input", "installId"))
