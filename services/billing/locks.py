@@ -29,7 +29,7 @@ async def load(
     """
     table_key = model.__table__.c["id"]
     wanted = scoped(select(model).where(table_key == key), model, actor).execution_options(populate_existing=True)
-    row: T | None = await session.scalar(wanted.with_for_update(of=model) if lock else wanted)
+    row: T | None = await session.scalar(wanted.with_for_update(key_share=True, of=model) if lock else wanted)
     if row is None:
         raise NotFound.of(model.__name__, field=("input", field))
     return row

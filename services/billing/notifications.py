@@ -53,12 +53,14 @@ async def apply_notification(session: AsyncSession, notification_id: int) -> Non
     if payment is None:
         _close(notification, NotificationStatus.REJECTED, "there is no payment with this order id")
         return
-    notification.payment_id = payment.id
     mismatch = _mismatch(payment, state)
     if mismatch is not None:
+        notification.payment_id = payment.id
         _close(notification, NotificationStatus.REJECTED, mismatch)
         return
     stays = await advance(session, payment.id, state, source=f"notification:{notification.id}")
+    # Only now: the foreign key's own lock on the payment must not come before the locks of `advance`.
+    notification.payment_id = payment.id
     _close(notification, NotificationStatus.APPLIED if stays is None else NotificationStatus.IGNORED, stays)
 
 

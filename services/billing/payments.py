@@ -25,6 +25,8 @@ OPEN = "payment.open"
 LINK_LIFE = timedelta(hours=24)
 # The request that wrote the payment opens it right after its commit; the outbox is for when it could not.
 OPEN_DELAY = timedelta(seconds=5)
+# Rows that point here by a foreign key may be written meanwhile; changes of the row itself wait.
+LOCK = {"key_share": True}
 IN_FLIGHT = timedelta(seconds=40)
 REPAIR_AFTER = timedelta(minutes=1)
 ASK_PENDING_AFTER = timedelta(minutes=10)
@@ -128,9 +130,9 @@ async def lock_for_change(session: AsyncSession, payment_id: int) -> tuple[Insta
     invoice = await session.get_one(Invoice, payment.invoice_id)
     install = None
     if invoice.install_id is not None:
-        install = await session.get_one(Install, invoice.install_id, with_for_update=True, populate_existing=True)
-    invoice = await session.get_one(Invoice, invoice.id, with_for_update=True, populate_existing=True)
-    payment = await session.get_one(Payment, payment_id, with_for_update=True, populate_existing=True)
+        install = await session.get_one(Install, invoice.install_id, with_for_update=LOCK, populate_existing=True)
+    invoice = await session.get_one(Invoice, invoice.id, with_for_update=LOCK, populate_existing=True)
+    payment = await session.get_one(Payment, payment_id, with_for_update=LOCK, populate_existing=True)
     return install, invoice, payment
 
 
@@ -172,7 +174,7 @@ def log_state(
 async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:
     """Mark the payment as sent; gives whether to ask before sending, and what to send."""
     async with transaction() as session:
-        payment = await session.get_one(Payment, payment_id, with_for_update=True)
+        payment = await session.get_one(Payment, payment_id, with_for_update=LOCK)
         now = clock.now()
         if payment.status not in (PaymentStatus.NEW, PaymentStatus.UNKNOWN) or payment.payment_link is not None:
             return None
