@@ -17,8 +17,8 @@ from planner.nested import (
     connection_node_type,
     connection_text,
     object_text,
+    rows_sql,
     table_of,
-    where,
 )
 from planner.pages import InvalidPage, page_of
 from planner.rows import RowWriter, Writer, connection_expression, generated
@@ -61,9 +61,9 @@ class Draft:
         if not self.logged or column not in table.columns or (column == "id" and table.name != "partners"):
             return None
 
-        def keep(rows_sql: str) -> str:
+        def keep(rows: str) -> str:
             name = f"page{len(self.ctes)}"
-            self.ctes.append(f"{name} AS MATERIALIZED ({rows_sql})")
+            self.ctes.append(f"{name} AS MATERIALIZED ({rows})")
             self.partners.append(f"SELECT {column} AS partner FROM {name}")
             return name
 
@@ -131,15 +131,15 @@ def _as_rows(draft: Draft, selected: Selected) -> Statement | None:
     alias = scope.alias()
     writer = RowWriter(scope, type_, alias)
     if single:
-        rows_sql = _by_id_sql(scope, selected, ("id",), type_, alias)
+        rows = _by_id_sql(scope, selected, ("id",), type_, alias)
         expression = f"next(({writer.row(fields)} for r in rows), None)"
     else:
         page = page_of(selected, table, alias, scope.binds, conditions_of(scope, table, alias))
         expression, beyond = connection_expression(writer, fields, page)
         limit = page.size + 1 if beyond else page.size
-        rows_sql = f"SELECT {alias}.* FROM {table.name} {alias}{where(page.where)} ORDER BY {page.order} LIMIT {limit}"
+        rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")
     keep = draft.source_of_rows(table)
-    source = keep(rows_sql) if keep is not None else f"({rows_sql})"
+    source = keep(rows) if keep is not None else f"({rows})"
     return draft.finish(
         ", ".join(writer.columns) or "1", f"{source} {alias}", generated(f"{{{selected.key!r}: {expression}}}")
     )
@@ -150,7 +150,7 @@ def _by_id_sql(scope: Scope, selected: Selected, path: tuple[str, ...], type_: A
     name = type_.name
     key = scope.binds.of_argument(selected, path, "bigint", lambda value: decode_id(value, name)[1])
     conditions = conditions_of(scope, table, alias, f"{alias}.id = {key}")
-    return f"SELECT {alias}.* FROM {table.name} {alias}{where(conditions)} LIMIT 1"
+    return rows_sql(scope, table, alias, conditions, "LIMIT 1")
 
 
 def _root_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
@@ -166,18 +166,18 @@ def _root_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
         return connection_text(scope, selected, type_, table, alias, base, draft.source_of_rows(table))
     if isinstance(source, RootSingle):
         alias = scope.alias()
-        rows_sql = _by_id_sql(scope, selected, ("id",), selected.type, alias)
-        return _single_text(draft, selected, selected.type, rows_sql, alias)
+        rows = _by_id_sql(scope, selected, ("id",), selected.type, alias)
+        return _single_text(draft, selected, selected.type, rows, alias)
     if isinstance(source, RootNode):
         return _nodes_text(draft, schema, selected) if source.many else _node_text(draft, schema, selected)
     raise NotCompilable(f"{selected.coordinate} is not a root that reads a table")
 
 
-def _single_text(draft: Draft, selected: Selected, type_: GraphQLObjectType, rows_sql: str, alias: str) -> str:
+def _single_text(draft: Draft, selected: Selected, type_: GraphQLObjectType, rows: str, alias: str) -> str:
     keep = draft.source_of_rows(table_of(type_))
-    rows = keep(rows_sql) if keep is not None else f"({rows_sql})"
+    source = keep(rows) if keep is not None else f"({rows})"
     text = object_text(draft.scope, type_, draft.scope.selector.children(selected, type_), alias)
-    return f"coalesce((SELECT {text} FROM {rows} {alias}), 'null')"
+    return f"coalesce((SELECT {text} FROM {source} {alias}), 'null')"
 
 
 def node_type(schema: GraphQLSchema, name: str, permissions: frozenset[str]) -> GraphQLObjectType | None:
@@ -222,6 +222,6 @@ def _nodes_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
 
         key = draft.scope.binds.of_argument(selected, ("ids",), "bigint", pick)
         conditions = conditions_of(draft.scope, table, alias, f"{alias}.id = {key}")
-        rows_sql = f"SELECT {alias}.* FROM {table.name} {alias}{where(conditions)} LIMIT 1"
-        texts.append(_single_text(draft, selected, type_, rows_sql, alias))
+        rows = rows_sql(draft.scope, table, alias, conditions, "LIMIT 1")
+        texts.append(_single_text(draft, selected, type_, rows, alias))
     return "'[' || " + " || ',' || ".join(texts) + " || ']'" if texts else "'[]'"

@@ -14,6 +14,7 @@ from graphql import GraphQLNonNull, GraphQLObjectType
 from sqlalchemy import Table
 
 from core.principal import Principal
+from models.security import TENANT_SECRETS
 from planner.binding import kind_of
 from planner.binds import Binds
 from planner.pages import Page, page_of, scope_condition
@@ -71,6 +72,13 @@ def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[st
         scope.tables.add(table.name)
     held = scope_condition(table, alias, scope.principal)
     return [*more, *([held] if held else [])]
+
+
+def rows_sql(scope: Scope, table: Table, alias: str, conditions: list[str], tail: str) -> str:
+    """The statement of some rows, with every column but those that a tenant may not even name."""
+    secrets = TENANT_SECRETS.get(table.name, frozenset()) if scope.principal.is_tenant else frozenset[str]()
+    columns = ", ".join(f"{alias}.{column.name}" for column in table.columns if column.name not in secrets)
+    return f"SELECT {columns} FROM {table.name} {alias}{where(conditions)} {tail}"
 
 
 def where(conditions: list[str]) -> str:
@@ -225,8 +233,8 @@ def connection_text(
     if whole_page:
         listed.append(f"{cursor_text(page, alias)} AS k")
     limit = page.size + 1 if whole_page else page.size
-    rows_sql = f"SELECT {alias}.* FROM {table.name} {alias}{where(page.where)} ORDER BY {page.order} LIMIT {limit}"
-    source = rows_source(rows_sql) if rows_source is not None else f"({rows_sql})"
+    rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")
+    source = rows_source(rows) if rows_source is not None else f"({rows})"
     return f"(SELECT {concatenated(parts)} FROM (SELECT {', '.join(listed)} FROM {source} {alias}) p)"
 
 

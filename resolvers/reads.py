@@ -1,0 +1,88 @@
+"""Reads of the tables: a list and a single object for each type, and Relay's `node` and `nodes`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from planner.binding import connection_root, node_root, nodes_root, single_root
+
+
+@strawberry.type(description="Reads of the tables.")
+class Reads:
+    """Reads of the tables."""
+
+    node: Any = node_root()
+    nodes: Any = nodes_root()
+
+    partners: Any = connection_root("schema.partners.Partner", "partner:read", "Organisations that buy from us.")
+    partner: Any = single_root("schema.partners.Partner", "partner:read", "One partner.")
+    contacts: Any = connection_root("schema.partners.Contact", "partner:pii", "People at partners.")
+    contact: Any = single_root("schema.partners.Contact", "partner:pii", "One contact.")
+    products: Any = connection_root("schema.catalog.Product", "product:read", "What we sell.")
+    product: Any = single_root("schema.catalog.Product", "product:read", "One product.")
+    plans: Any = connection_root("schema.catalog.Plan", "plan:read", "Tariffs, all versions.")
+    plan: Any = single_root("schema.catalog.Plan", "plan:read", "One version of a tariff.")
+    plan_prices: Any = connection_root("schema.catalog.PlanPrice", "plan:read", "Prices of plans.")
+    plan_price: Any = single_root("schema.catalog.PlanPrice", "plan:read", "One price.")
+    installs: Any = connection_root("schema.installs.Install", "install:read", "Products at partners.")
+    install: Any = single_root("schema.installs.Install", "install:read", "One install.")
+    oauth_tokens: Any = connection_root("schema.installs.OAuthToken", "oauth_token:read", "State of OAuth tokens.")
+    oauth_token: Any = single_root("schema.installs.OAuthToken", "oauth_token:read", "State of one OAuth token.")
+    subscriptions: Any = connection_root("schema.billing.Subscription", "subscription:read", "Subscriptions.")
+    subscription: Any = single_root("schema.billing.Subscription", "subscription:read", "One subscription.")
+    subscription_changes: Any = connection_root(
+        "schema.billing.SubscriptionChange", "subscription:read", "Change log of subscriptions."
+    )
+    subscription_change: Any = single_root("schema.billing.SubscriptionChange", "subscription:read", "One change.")
+    invoices: Any = connection_root("schema.billing.Invoice", "invoice:read", "Bills.")
+    invoice: Any = single_root("schema.billing.Invoice", "invoice:read", "One bill.")
+    invoice_lines: Any = connection_root("schema.billing.InvoiceLine", "invoice:read", "Lines of bills.")
+    invoice_line: Any = single_root("schema.billing.InvoiceLine", "invoice:read", "One line of a bill.")
+    payments: Any = connection_root("schema.payments.Payment", "payment:read", "Attempts to settle bills.")
+    payment: Any = single_root("schema.payments.Payment", "payment:read", "One payment.")
+    payment_state_changes: Any = connection_root(
+        "schema.payments.PaymentStateChange", "payment:read", "Steps of payments."
+    )
+    payment_state_change: Any = single_root("schema.payments.PaymentStateChange", "payment:read", "One step.")
+    gateway_notifications: Any = connection_root(
+        "schema.payments.GatewayNotification", "payment:detail", "Messages of gateways as they came."
+    )
+    gateway_notification: Any = single_root("schema.payments.GatewayNotification", "payment:detail", "One message.")
+    wallets: Any = connection_root("schema.wallets.Wallet", "wallet:read", "Prepaid coins of installs.")
+    wallet: Any = single_root("schema.wallets.Wallet", "wallet:read", "One wallet.")
+    wallet_transactions: Any = connection_root("schema.wallets.WalletTransaction", "wallet:read", "Movements of coins.")
+    wallet_transaction: Any = single_root("schema.wallets.WalletTransaction", "wallet:read", "One movement.")
+    ledger_entries: Any = connection_root("schema.wallets.LedgerEntry", "wallet:read", "Legs of movements.")
+    ledger_entry: Any = single_root("schema.wallets.LedgerEntry", "wallet:read", "One leg.")
+    ledger_accounts: Any = connection_root("schema.wallets.LedgerAccount", "wallet:read", "Accounts of the journal.")
+    ledger_account: Any = single_root("schema.wallets.LedgerAccount", "wallet:read", "One account.")
+    users: Any = connection_root("schema.access.User", "user:read", "People who sign in.")
+    user: Any = single_root("schema.access.User", "user:read", "One user.")
+    roles: Any = connection_root("schema.access.Role", "role:read", "Roles.")
+    role: Any = single_root("schema.access.Role", "role:read", "One role.")
+    permissions: Any = connection_root("schema.access.Permission", "role:read", "The permission vocabulary.")
+    permission: Any = single_root("schema.access.Permission", "role:read", "One permission.")
+    sessions: Any = connection_root("schema.access.Session", "session:read", "Sign-ins.")
+    session: Any = single_root("schema.access.Session", "session:read", "One sign-in.")
+    api_tokens: Any = connection_root("schema.access.ApiToken", "api_token:read", "Tokens for scripts.")
+    api_token: Any = single_root("schema.access.ApiToken", "api_token:read", "One token.")
+    audit_events: Any = connection_root("schema.access.AuditEvent", "audit:read", "The audit trail.")
+    audit_event: Any = single_root("schema.access.AuditEvent", "audit:read", "One change.")
+    access_log_entries: Any = connection_root(
+        "schema.access.AccessLogEntry", "access_log:read", "Looks at partners' data by our staff."
+    )
+    access_log_entry: Any = single_root("schema.access.AccessLogEntry", "access_log:read", "One look.")
+    product_events: Any = connection_root("schema.effects.ProductEvent", "event:read", "Events told to products.")
+    product_event: Any = single_root("schema.effects.ProductEvent", "event:read", "One event.")
+    event_deliveries: Any = connection_root("schema.effects.EventDelivery", "event:read", "Attempts to tell events.")
+    event_delivery: Any = single_root("schema.effects.EventDelivery", "event:read", "One attempt.")
+    outbox_messages: Any = connection_root("schema.effects.OutboxMessage", "job:read", "Work after transactions.")
+    outbox_message: Any = single_root("schema.effects.OutboxMessage", "job:read", "One piece of work.")
+    dead_letters: Any = connection_root("schema.effects.DeadLetter", "job:read", "Work that waits for a person.")
+    dead_letter: Any = single_root("schema.effects.DeadLetter", "job:read", "One piece of work that failed.")
+    idempotency_records: Any = connection_root(
+        "schema.effects.IdempotencyRecord", "job:read", "Stored results of mutations."
+    )
+    idempotency_record: Any = single_root("schema.effects.IdempotencyRecord", "job:read", "One stored result.")

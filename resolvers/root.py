@@ -1,0 +1,38 @@
+"""The whole schema: reads of the tables, and each domain's queries and mutations."""
+
+from __future__ import annotations
+
+import strawberry
+
+from planner.run import Planner
+from planner.scalars import schema_config
+from resolvers.access import AccessMutations, AccessQueries
+from resolvers.billing import BillingMutations, BillingQueries
+from resolvers.catalog import CatalogMutations
+from resolvers.effects import EffectsMutations
+from resolvers.installs import InstallMutations
+from resolvers.partners import PartnerMutations
+from resolvers.reads import Reads
+from resolvers.wallets import WalletMutations
+
+
+@strawberry.type(description="What can be read.")
+class Query(Reads, AccessQueries, BillingQueries):
+    """What can be read."""
+
+
+@strawberry.type(description="What can be done; each mutation is one transaction.")
+class Mutation(
+    AccessMutations,
+    PartnerMutations,
+    CatalogMutations,
+    InstallMutations,
+    BillingMutations,
+    WalletMutations,
+    EffectsMutations,
+):
+    """What can be done."""
+
+
+schema = strawberry.Schema(Query, mutation=Mutation, config=schema_config())
+planner = Planner(schema)

@@ -1,0 +1,191 @@
+"""Users, roles, sessions, tokens and the trails they leave, as the outside sees them (ACC-1, ACC-2, ACC-5…7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import models
+from planner.binding import (
+    Node,
+    any_of,
+    at_least,
+    before,
+    bound,
+    column,
+    equals,
+    filter_input,
+    order_input,
+    sql,
+    to_many,
+    to_one,
+)
+
+UserFilter = filter_input(
+    "User",
+    {
+        "kind": any_of(models.User.kind, "Only users of these kinds."),
+        "status": any_of(models.User.status, "Only users in these states."),
+        "partner_id": equals(models.User.partner_id, "Only users of this partner.", id_of="Partner"),
+        "email": equals(models.User.email, "Only the user with this email address.", requires="user:pii"),
+    },
+)
+UserOrder = order_input("User")
+
+
+@bound(models.User, requires="user:read", description="A person who signs in: one of ours, or a partner's (ACC-1).")
+class User(Node):
+    """A person who signs in."""
+
+    kind: Any = column(models.User.kind, "Whose person it is.")
+    status: Any = column(models.User.status, "Whether signing in is allowed.")
+    email: Any = column(models.User.email, "Email address, lower case.", requires="user:pii")
+    full_name: Any = column(models.User.full_name, "Full name.", requires="user:pii")
+    locale: Any = column(models.User.locale, "Language of messages, `ru` or `en`.")
+    locked_until: Any = column(models.User.locked_until, "End of the lock after failed sign-ins.")
+    last_sign_in_at: Any = column(models.User.last_sign_in_at, "Last successful sign-in.")
+    created_at: Any = column(models.User.created_at, "When the account was made.")
+    updated_at: Any = column(models.User.updated_at, "When the account was last changed.")
+    partner: Any = to_one("schema.partners.Partner", models.User.partner_id, "Whose user it is, for partner users.")
+    role_names: Any = sql(
+        "ARRAY(SELECT roles.name FROM user_roles JOIN roles ON roles.id = user_roles.role_id "
+        "WHERE user_roles.user_id = {row}.id ORDER BY roles.name)",
+        list[str],
+        "list",
+        "Names of the user's roles.",
+        requires="role:read",
+    )
+    sessions: Any = to_many("schema.access.Session", models.Session.user_id, "Sign-ins.", requires="session:read")
+
+
+RoleFilter = filter_input("Role", {"name": equals(models.Role.name, "Only the role with this name.")})
+RoleOrder = order_input("Role", {"NAME": models.Role.name})
+
+
+@bound(models.Role, requires="role:read", description="A named set of permissions (ACC-2).")
+class Role(Node):
+    """A named set of permissions."""
+
+    name: Any = column(models.Role.name, "Unique name.")
+    description: Any = column(models.Role.description, "What the role is for.")
+    built_in: Any = column(models.Role.built_in, "Whether it comes with the product.")
+    permissions: Any = sql(
+        "ARRAY(SELECT permission FROM role_permissions WHERE role_permissions.role_id = {row}.id ORDER BY permission)",
+        list[str],
+        "list",
+        "Permissions that the role gives.",
+    )
+
+
+PermissionFilter = filter_input("Permission", {"name": equals(models.Permission.name, "Only this permission.")})
+PermissionOrder = order_input("Permission", {"NAME": models.Permission.name})
+
+
+@bound(models.Permission, requires="role:read", description="A permission of the vocabulary (ACC-3).")
+class Permission(Node):
+    """A permission of the vocabulary."""
+
+    name: Any = column(models.Permission.name, "`noun:verb`.")
+    description: Any = column(models.Permission.description, "What it allows.")
+
+
+SessionFilter = filter_input(
+    "Session", {"user_id": equals(models.Session.user_id, "Only sessions of this user.", id_of="User")}
+)
+SessionOrder = order_input("Session", {"LAST_USED_AT": models.Session.last_used_at})
+
+
+@bound(models.Session, requires="session:read", description="One sign-in (ACC-1).")
+class Session(Node):
+    """One sign-in."""
+
+    kind: Any = column(models.Session.kind, "Token or browser cookie.")
+    expires_at: Any = column(models.Session.expires_at, "When it ends by itself.")
+    last_used_at: Any = column(models.Session.last_used_at, "When it was last renewed.")
+    revoked_at: Any = column(models.Session.revoked_at, "When it was ended.")
+    revoked_reason: Any = column(models.Session.revoked_reason, "Why it was ended.")
+    ip: Any = column(models.Session.ip, "Address it was begun from.", requires="user:pii")
+    user_agent: Any = column(models.Session.user_agent, "Program it was begun with.")
+    created_at: Any = column(models.Session.created_at, "When it was begun.")
+    user: Any = to_one("schema.access.User", models.Session.user_id, "Whose sign-in it is.", requires="user:read")
+
+
+ApiTokenFilter = filter_input(
+    "ApiToken", {"user_id": equals(models.ApiToken.user_id, "Only tokens of this user.", id_of="User")}
+)
+ApiTokenOrder = order_input("ApiToken", {"EXPIRES_AT": models.ApiToken.expires_at})
+
+
+@bound(models.ApiToken, requires="api_token:read", description="A token for scripts; kept hashed (ACC-7).")
+class ApiToken(Node):
+    """A token for scripts."""
+
+    name: Any = column(models.ApiToken.name, "Name given by its owner.")
+    hint: Any = column(models.ApiToken.hint, "Its last characters.")
+    permissions: Any = column(models.ApiToken.permissions, "What it may do, at most what its owner may.")
+    expires_at: Any = column(models.ApiToken.expires_at, "When it ends.")
+    last_used_at: Any = column(models.ApiToken.last_used_at, "When it was last used, to the minute.")
+    revoked_at: Any = column(models.ApiToken.revoked_at, "When it was revoked.")
+    created_at: Any = column(models.ApiToken.created_at, "When it was made.")
+    user: Any = to_one("schema.access.User", models.ApiToken.user_id, "Its owner.", requires="user:read")
+
+
+AuditEventFilter = filter_input(
+    "AuditEvent",
+    {
+        "partner_id": equals(models.AuditEvent.partner_id, "Only changes that concern this partner.", id_of="Partner"),
+        "actor_user_id": equals(models.AuditEvent.actor_user_id, "Only changes by this user.", id_of="User"),
+        "action": any_of(models.AuditEvent.action, "Only these actions."),
+        "entity_type": equals(models.AuditEvent.entity_type, "Only changes of this kind of object."),
+        "entity_id": equals(models.AuditEvent.entity_id, "Only changes of the object with this number."),
+        "created_from": at_least(models.AuditEvent.created_at, "Only changes at this moment or later."),
+        "created_before": before(models.AuditEvent.created_at, "Only changes before this moment."),
+    },
+)
+AuditEventOrder = order_input("AuditEvent")
+
+
+@bound(models.AuditEvent, requires="audit:read", description="One change, never altered (ACC-6).")
+class AuditEvent(Node):
+    """One change."""
+
+    actor: Any = column(models.AuditEvent.actor, "Who did it, without personal data.")
+    actor_roles: Any = column(models.AuditEvent.actor_roles, "Roles of the actor at that time.")
+    action: Any = column(models.AuditEvent.action, "What was done.")
+    entity_type: Any = column(models.AuditEvent.entity_type, "Kind of the object.")
+    entity_id: Any = column(models.AuditEvent.entity_id, "Number of the object.")
+    request_id: Any = column(models.AuditEvent.request_id, "Request in which it happened.")
+    ip: Any = column(models.AuditEvent.ip, "Address it came from.", requires="user:pii")
+    before: Any = column(models.AuditEvent.before, "What it was; secrets masked.")
+    after: Any = column(models.AuditEvent.after, "What it became; secrets masked.")
+    created_at: Any = column(models.AuditEvent.created_at, "When.")
+    actor_user: Any = to_one(
+        "schema.access.User", models.AuditEvent.actor_user_id, "The user who did it.", requires="user:read"
+    )
+    partner: Any = to_one("schema.partners.Partner", models.AuditEvent.partner_id, "The partner it concerns.")
+
+
+AccessLogEntryFilter = filter_input(
+    "AccessLogEntry",
+    {
+        "user_id": equals(models.AccessLogEntry.user_id, "Only looks by this user.", id_of="User"),
+        "created_from": at_least(models.AccessLogEntry.created_at, "Only looks at this moment or later."),
+        "created_before": before(models.AccessLogEntry.created_at, "Only looks before this moment."),
+    },
+)
+AccessLogEntryOrder = order_input("AccessLogEntry")
+
+
+@bound(
+    models.AccessLogEntry, requires="access_log:read", description="One look at partners' data by our staff (ACC-5)."
+)
+class AccessLogEntry(Node):
+    """One look at partners' data by our staff."""
+
+    user_id: Any = column(models.AccessLogEntry.user_id, "Number of the user who looked.")
+    operation_name: Any = column(models.AccessLogEntry.operation_name, "Name of the operation.")
+    document_hash: Any = column(models.AccessLogEntry.document_hash, "SHA-256 of the document.")
+    fields: Any = column(models.AccessLogEntry.fields, "Fields that were read.")
+    partner_ids: Any = column(models.AccessLogEntry.partner_ids, "Numbers of the partners whose rows were read.")
+    reason: Any = column(models.AccessLogEntry.reason, "Why.")
+    request_id: Any = column(models.AccessLogEntry.request_id, "Request in which it happened.")
+    created_at: Any = column(models.AccessLogEntry.created_at, "When.")
