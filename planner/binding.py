@@ -177,6 +177,11 @@ def _argument(type_: Any, description: str) -> Any:
     return Annotated[type_, strawberry.argument(description=description)]
 
 
+def _described(name: str, annotation: Any) -> Any:
+    """A mutation's one argument says the same everywhere; others are described where they are declared."""
+    return _argument(annotation, "What is asked for.") if name == "input" else annotation
+
+
 def _page_arguments(path: str) -> dict[str, Any]:
     return {
         "first": (
@@ -289,7 +294,7 @@ def function_root(function: Callable[..., Any], graphql_type: Any, requires: str
         requires: the permission; an empty string lets everybody in, signed in or not.
     """
     arguments = {
-        name: (parameter.annotation, parameter.default)
+        name: (_described(name, parameter.annotation), parameter.default)
         for name, parameter in list(inspect.signature(function, eval_str=True).parameters.items())[1:]
     }
     told = f"{description} Needs `{requires}`." if requires else description

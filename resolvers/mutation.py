@@ -52,6 +52,12 @@ class MutationContext:
         self.hooks.append(hook)
 
 
+class ShownOnce(str):
+    """A secret in a payload: answered to the call that made it, never stored, null when the call is repeated."""
+
+    __slots__ = ()
+
+
 class _RolledBack(Exception):
     """Ends a dry run's transaction; carries its answer."""
 
@@ -112,5 +118,5 @@ async def _once(call: FunctionCall, arguments: dict[str, Any], given: Any, worki
     if not is_new and record.result is not None:
         return dict(record.result)
     values = {"user_errors": [], **await call.function(working, **arguments)}
-    record.result = values
+    record.result = {name: None if isinstance(value, ShownOnce) else value for name, value in values.items()}
     return values

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import strawberry
+
 import models
 from planner.binding import (
     Node,
@@ -14,10 +16,14 @@ from planner.binding import (
     column,
     equals,
     filter_input,
+    object_value,
     order_input,
+    plain,
     to_many,
     to_one,
 )
+from planner.scalars import DateTime
+from schema.payload import KeyedInput, Payload
 
 LIVE = "{row}.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')"
 
@@ -130,3 +136,47 @@ class OAuthToken(Node):
         "The CRM's user who gave the leave.",
         requires="partner:read",
     )
+
+
+@strawberry.input(description="OAuth tokens that an installation at the CRM gave.")
+class OAuthTokenInput:
+    """OAuth tokens that an installation at the CRM gave."""
+
+    access_token: str = strawberry.field(description="The access token; kept encrypted, never read back.")
+    refresh_token: str = strawberry.field(description="The refresh token; kept encrypted, never read back.")
+    expires_at: DateTime = strawberry.field(description="When the access token ends.")
+
+
+@strawberry.input(description="A product to install at a partner.")
+class InstallCreateInput(KeyedInput):
+    """A product to install at a partner."""
+
+    partner: strawberry.ID = strawberry.field(description="The partner.")
+    product: strawberry.ID = strawberry.field(description="The product.")
+    contact: strawberry.ID | None = strawberry.field(
+        default=None, description="Who installs it, a contact of the partner."
+    )
+    tokens: OAuthTokenInput | None = strawberry.field(
+        default=None, description="Tokens at the CRM; a widget needs them to be activated."
+    )
+
+
+@strawberry.input(description="An install to activate.")
+class InstallActivateInput(KeyedInput):
+    """An install to activate."""
+
+    id: strawberry.ID = strawberry.field(description="The install.")
+
+
+@strawberry.input(description="An install to disable.")
+class InstallDisableInput(KeyedInput):
+    """An install to disable."""
+
+    id: strawberry.ID = strawberry.field(description="The install.")
+
+
+@plain(requires="", description="An install after the change.")
+class InstallPayload(Payload):
+    """An install after the change."""
+
+    install: Any = object_value("schema.installs.Install", "The install; null where there are user errors.")

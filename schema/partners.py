@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import strawberry
+
 import models
+from domain.partners import DeploymentType, PartnerStatus
 from planner.binding import (
     Node,
     any_of,
@@ -14,10 +17,14 @@ from planner.binding import (
     column,
     equals,
     filter_input,
+    object_value,
     order_input,
+    plain,
     to_many,
     to_one,
 )
+from planner.scalars import BigInt, DateTime
+from schema.payload import KeyedInput, Payload
 
 PARTNER_PII = "partner:pii"
 
@@ -101,3 +108,103 @@ class Contact(Node):
     created_at: Any = column(models.Contact.created_at, "When the contact was added.")
     updated_at: Any = column(models.Contact.updated_at, "When the contact was last changed.")
     partner: Any = to_one("schema.partners.Partner", models.Contact.partner_id, "The partner.")
+
+
+@strawberry.input(description="A new partner.")
+class PartnerCreateInput(KeyedInput):
+    """A new partner."""
+
+    name: str = strawberry.field(description="Name in daily use.")
+    legal_name: str | None = strawberry.field(default=strawberry.UNSET, description="Name in contracts and invoices.")
+    inn: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Russian taxpayer number; its check digits are checked."
+    )
+    kpp: str | None = strawberry.field(default=strawberry.UNSET, description="Russian tax registration code.")
+    segment: str | None = strawberry.field(default=strawberry.UNSET, description="Our own grouping of partners.")
+    deployment: DeploymentType | None = strawberry.field(
+        default=strawberry.UNSET, description="Where the partner runs our software; SAAS unless told."
+    )
+    connected_at: DateTime | None = strawberry.field(
+        default=strawberry.UNSET, description="When the partner began to work with us."
+    )
+    account_manager: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Who of us looks after them, id of a User."
+    )
+    amocrm_account_id: BigInt | None = strawberry.field(
+        default=strawberry.UNSET, description="Account at amoCRM; one card an account."
+    )
+    amocrm_domain: str | None = strawberry.field(default=strawberry.UNSET, description="Domain at amoCRM.")
+
+
+@strawberry.input(description="Changes of a partner; what is left out stays as it is.")
+class PartnerUpdateInput(KeyedInput):
+    """Changes of a partner."""
+
+    id: strawberry.ID = strawberry.field(description="The partner.")
+    version: int = strawberry.field(description="The version that was read; another one is a conflict.")
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="Name in daily use.")
+    status: PartnerStatus | None = strawberry.field(default=strawberry.UNSET, description="Standing with us.")
+    status_reason: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Why; required for a standing other than ACTIVE."
+    )
+    legal_name: str | None = strawberry.field(default=strawberry.UNSET, description="Name in contracts and invoices.")
+    inn: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Russian taxpayer number; its check digits are checked."
+    )
+    kpp: str | None = strawberry.field(default=strawberry.UNSET, description="Russian tax registration code.")
+    segment: str | None = strawberry.field(default=strawberry.UNSET, description="Our own grouping of partners.")
+    deployment: DeploymentType | None = strawberry.field(
+        default=strawberry.UNSET, description="Where the partner runs our software."
+    )
+    connected_at: DateTime | None = strawberry.field(
+        default=strawberry.UNSET, description="When the partner began to work with us."
+    )
+    account_manager: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Who of us looks after them, id of a User."
+    )
+    amocrm_account_id: BigInt | None = strawberry.field(
+        default=strawberry.UNSET, description="Account at amoCRM; one card an account."
+    )
+    amocrm_domain: str | None = strawberry.field(default=strawberry.UNSET, description="Domain at amoCRM.")
+
+
+@strawberry.input(description="A new person at a partner.")
+class ContactCreateInput(KeyedInput):
+    """A new person at a partner."""
+
+    partner: strawberry.ID = strawberry.field(description="The partner.")
+    full_name: str = strawberry.field(description="Full name.")
+    email: str | None = strawberry.field(default=strawberry.UNSET, description="Email address.")
+    phone: str | None = strawberry.field(default=strawberry.UNSET, description="Phone number.")
+    position: str | None = strawberry.field(default=strawberry.UNSET, description="What the person does there.")
+    is_primary: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether to turn to this person first; takes it from the one before."
+    )
+
+
+@strawberry.input(description="Changes of a contact; what is left out stays as it is.")
+class ContactUpdateInput(KeyedInput):
+    """Changes of a contact."""
+
+    id: strawberry.ID = strawberry.field(description="The contact.")
+    full_name: str | None = strawberry.field(default=strawberry.UNSET, description="Full name.")
+    email: str | None = strawberry.field(default=strawberry.UNSET, description="Email address.")
+    phone: str | None = strawberry.field(default=strawberry.UNSET, description="Phone number.")
+    position: str | None = strawberry.field(default=strawberry.UNSET, description="What the person does there.")
+    is_primary: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether to turn to this person first; takes it from the one before."
+    )
+
+
+@plain(requires="", description="A partner after the change.")
+class PartnerPayload(Payload):
+    """A partner after the change."""
+
+    partner: Any = object_value("schema.partners.Partner", "The partner; null where there are user errors.")
+
+
+@plain(requires="", description="A contact after the change.")
+class ContactPayload(Payload):
+    """A contact after the change."""
+
+    contact: Any = object_value("schema.partners.Contact", "The contact; null where there are user errors.")

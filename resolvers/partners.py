@@ -1,0 +1,87 @@
+"""Doors to partners and their people (PAR-1)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from resolvers.inputs import given, key_of, optional_key
+from resolvers.mutation import MutationContext, mutation
+from schema.partners import (
+    ContactCreateInput,
+    ContactPayload,
+    ContactUpdateInput,
+    PartnerCreateInput,
+    PartnerPayload,
+    PartnerUpdateInput,
+)
+from services import partners
+
+_PARTNER_NULLS = frozenset(
+    {
+        "legal_name",
+        "inn",
+        "kpp",
+        "segment",
+        "status_reason",
+        "connected_at",
+        "account_manager",
+        "amocrm_account_id",
+        "amocrm_domain",
+    }
+)
+_CONTACT_NULLS = frozenset({"email", "phone", "position"})
+
+
+async def partner_create(context: MutationContext, input: PartnerCreateInput) -> dict[str, Any]:
+    """Make a partner's card (PAR-1)."""
+    partner = await partners.create(context.session, context.actor, values=_partner_values(input))
+    return {"partner": partner.id}
+
+
+async def partner_update(context: MutationContext, input: PartnerUpdateInput) -> dict[str, Any]:
+    """Change a partner's card; a change of somebody else in between is a conflict (PAR-1)."""
+    partner = await partners.update_card(
+        context.session,
+        context.actor,
+        partner_id=key_of(input.id, "Partner", "id"),
+        version=input.version,
+        values=_partner_values(input),
+    )
+    return {"partner": partner.id}
+
+
+async def contact_create(context: MutationContext, input: ContactCreateInput) -> dict[str, Any]:
+    """Add a person at a partner (PAR-1)."""
+    values = given(input, nullable=_CONTACT_NULLS)
+    partner_id = key_of(values.pop("partner"), "Partner", "partner")
+    contact = await partners.create_contact(
+        context.session, context.actor, partner_id=partner_id, values=cast(partners.ContactValues, values)
+    )
+    return {"contact": contact.id}
+
+
+async def contact_update(context: MutationContext, input: ContactUpdateInput) -> dict[str, Any]:
+    """Change a person at a partner (PAR-1)."""
+    contact = await partners.update_contact(
+        context.session,
+        context.actor,
+        contact_id=key_of(input.id, "Contact", "id"),
+        values=cast(partners.ContactValues, given(input, nullable=_CONTACT_NULLS)),
+    )
+    return {"contact": contact.id}
+
+
+def _partner_values(asked: PartnerCreateInput | PartnerUpdateInput) -> partners.PartnerValues:
+    values = given(asked, nullable=_PARTNER_NULLS)
+    if "account_manager" in values:
+        values["account_manager_id"] = optional_key(values.pop("account_manager"), "User", "accountManager")
+    return cast(partners.PartnerValues, values)
+
+
+class PartnerMutations:
+    """Mutations of partners and contacts."""
+
+    partner_create: Any = mutation(partner_create, PartnerPayload, requires="partner:write")
+    partner_update: Any = mutation(partner_update, PartnerPayload, requires="partner:write")
+    contact_create: Any = mutation(contact_create, ContactPayload, requires="partner:write")
+    contact_update: Any = mutation(contact_update, ContactPayload, requires="partner:write")
