@@ -71,7 +71,7 @@ async def plan_create(context: MutationContext, input: PlanCreateInput) -> dict[
     plan = await plans.create(
         context.session,
         context.actor,
-        product_id=key_of(values.pop("product"), "Product", "product"),
+        product_id=key_of(values.pop("product_id"), "Product", "productId"),
         name=values.pop("name"),
         currency=values.pop("currency"),
         values=_plan_values(values),

@@ -16,9 +16,9 @@ async def install_create(context: MutationContext, input: InstallCreateInput) ->
     install = await installs.create(
         context.session,
         context.actor,
-        partner_id=key_of(input.partner, "Partner", "partner"),
-        product_id=key_of(input.product, "Product", "product"),
-        contact_id=optional_key(input.contact, "Contact", "contact"),
+        partner_id=key_of(input.partner_id, "Partner", "partnerId"),
+        product_id=key_of(input.product_id, "Product", "productId"),
+        contact_id=optional_key(input.contact_id, "Contact", "contactId"),
         tokens=None
         if tokens is None
         else installs.TokenPair(tokens.access_token, tokens.refresh_token, tokens.expires_at),

@@ -24,7 +24,7 @@ _PARTNER_NULLS = frozenset(
         "segment",
         "status_reason",
         "connected_at",
-        "account_manager",
+        "account_manager_id",
         "amocrm_account_id",
         "amocrm_domain",
     }
@@ -53,7 +53,7 @@ async def partner_update(context: MutationContext, input: PartnerUpdateInput) ->
 async def contact_create(context: MutationContext, input: ContactCreateInput) -> dict[str, Any]:
     """Add a person at a partner (PAR-1)."""
     values = given(input, nullable=_CONTACT_NULLS)
-    partner_id = key_of(values.pop("partner"), "Partner", "partner")
+    partner_id = key_of(values.pop("partner_id"), "Partner", "partnerId")
     contact = await partners.create_contact(
         context.session, context.actor, partner_id=partner_id, values=cast(partners.ContactValues, values)
     )
@@ -73,8 +73,8 @@ async def contact_update(context: MutationContext, input: ContactUpdateInput) ->
 
 def _partner_values(asked: PartnerCreateInput | PartnerUpdateInput) -> partners.PartnerValues:
     values = given(asked, nullable=_PARTNER_NULLS)
-    if "account_manager" in values:
-        values["account_manager_id"] = optional_key(values.pop("account_manager"), "User", "accountManager")
+    if "account_manager_id" in values:
+        values["account_manager_id"] = optional_key(values["account_manager_id"], "User", "accountManagerId")
     return cast(partners.PartnerValues, values)
 
 

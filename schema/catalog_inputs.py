@@ -114,7 +114,7 @@ class PlanPriceInput:
 class PlanCreateInput(KeyedInput):
     """A new plan of a product."""
 
-    product: strawberry.ID = strawberry.field(description="The product.")
+    product_id: strawberry.ID = strawberry.field(description="The product.")
     name: str = strawberry.field(description="Tier, for example Basic.")
     currency: str = strawberry.field(default="RUB", description="ISO 4217 code of the prices.")
     prices: list[PlanPriceInput] = strawberry.field(description="Prices, one a term.")

@@ -151,9 +151,9 @@ class OAuthTokenInput:
 class InstallCreateInput(KeyedInput):
     """A product to install at a partner."""
 
-    partner: strawberry.ID = strawberry.field(description="The partner.")
-    product: strawberry.ID = strawberry.field(description="The product.")
-    contact: strawberry.ID | None = strawberry.field(
+    partner_id: strawberry.ID = strawberry.field(description="The partner.")
+    product_id: strawberry.ID = strawberry.field(description="The product.")
+    contact_id: strawberry.ID | None = strawberry.field(
         default=None, description="Who installs it, a contact of the partner."
     )
     tokens: OAuthTokenInput | None = strawberry.field(

@@ -127,7 +127,7 @@ class PartnerCreateInput(KeyedInput):
     connected_at: DateTime | None = strawberry.field(
         default=strawberry.UNSET, description="When the partner began to work with us."
     )
-    account_manager: strawberry.ID | None = strawberry.field(
+    account_manager_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Who of us looks after them, id of a User."
     )
     amocrm_account_id: BigInt | None = strawberry.field(
@@ -159,7 +159,7 @@ class PartnerUpdateInput(KeyedInput):
     connected_at: DateTime | None = strawberry.field(
         default=strawberry.UNSET, description="When the partner began to work with us."
     )
-    account_manager: strawberry.ID | None = strawberry.field(
+    account_manager_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Who of us looks after them, id of a User."
     )
     amocrm_account_id: BigInt | None = strawberry.field(
@@ -172,7 +172,7 @@ class PartnerUpdateInput(KeyedInput):
 class ContactCreateInput(KeyedInput):
     """A new person at a partner."""
 
-    partner: strawberry.ID = strawberry.field(description="The partner.")
+    partner_id: strawberry.ID = strawberry.field(description="The partner.")
     full_name: str = strawberry.field(description="Full name.")
     email: str | None = strawberry.field(default=strawberry.UNSET, description="Email address.")
     phone: str | None = strawberry.field(default=strawberry.UNSET, description="Phone number.")

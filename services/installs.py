@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,24 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock, crypto
 from core.errors import Conflict, NotFound, UserError
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
-from domain.billing import SubscriptionStatus
-from domain.catalog import ProductKind, ProductStatus, Term
-from domain.installs import InstallStatus, SubscriptionKind
+from domain.catalog import ProductKind, ProductStatus
+from domain.installs import InstallStatus
 from domain.partners import PartnerStatus
-from domain.periods import anchor_day
-from domain.pricing import DEFAULT_SEATS
 from domain.wallets import AccountKind, WalletTransactionKind
 from ledger import post as ledger
-from models import Contact, Install, OAuthToken, Product, Subscription, SubscriptionChange
+from models import Contact, Install, OAuthToken, Product, Subscription
 from policies.scopes import scoped
 from services import audit, events, partners
+from services.billing.start import start_trial
 from services.catalog import products
 from services.changes import apply, unique
 
 WELCOME_REFERENCE = "install-bonus"
-TRIAL_CURRENCY = "RUB"
 LONGEST_TOKEN_CHARS = 10_000
 
 
@@ -65,25 +60,25 @@ async def create(
         Conflict: the product is archived, the partner is not active, or the product is installed there.
         UserError: a token is empty or has expired.
     """
-    partner = await partners.load(session, actor, partner_id, lock=True, field="partner")
-    product = await products.load(session, actor, product_id, lock=False, field="product")
+    partner = await partners.load(session, actor, partner_id, lock=True, field="partnerId")
+    product = await products.load(session, actor, product_id, lock=False, field="productId")
     if partner.status != PartnerStatus.ACTIVE:
-        raise Conflict(f"the partner is {partner.status}", field=fields.path("partner"))
+        raise Conflict(f"the partner is {partner.status}", field=fields.path("partnerId"))
     if product.status != ProductStatus.ACTIVE:
-        raise Conflict("the product is archived", field=fields.path("product"))
+        raise Conflict("the product is archived", field=fields.path("productId"))
     await _check_contact(session, partner_id, contact_id)
     same = (Install.partner_id == partner_id, Install.product_id == product_id)
     install: Install | None = await session.scalar(select(Install).where(*same).with_for_update())
     if install is None:
         install = Install(partner_id=partner_id, product_id=product_id, installed_by_contact_id=contact_id)
-        async with unique(session, "uq_installs_partner_id", "the product is installed there", "product"):
+        async with unique(session, "uq_installs_partner_id", "the product is installed there", "productId"):
             session.add(install)
     elif install.status == InstallStatus.DISABLED:
         install.status = InstallStatus.INSTALLED
         install.disabled_at = None
         install.installed_by_contact_id = contact_id
     else:
-        raise Conflict("the product is installed there", code="TAKEN", field=fields.path("product"))
+        raise Conflict("the product is installed there", code="TAKEN", field=fields.path("productId"))
     if tokens is not None:
         await _store_tokens(session, install, tokens, contact_id)
     after = {"status": InstallStatus.INSTALLED, "product_id": product_id, "tokens": tokens and "given"}
@@ -164,7 +159,7 @@ async def _check_contact(session: AsyncSession, partner_id: int, contact_id: int
         return
     contact = await session.get(Contact, contact_id)
     if contact is None or contact.partner_id != partner_id:
-        raise NotFound.of("Contact", field=fields.path("contact"))
+        raise NotFound.of("Contact", field=fields.path("contactId"))
 
 
 async def _need_token(session: AsyncSession, install_id: int) -> None:
@@ -186,35 +181,7 @@ async def _start_trial(
         return None
     if await session.scalar(select(Subscription.id).where(Subscription.install_id == install.id).limit(1)):
         return None
-    ends_at = now + timedelta(days=product.trial_days)
-    trial = Subscription(
-        partner_id=install.partner_id,
-        install_id=install.id,
-        term=Term.MONTH,
-        status=SubscriptionStatus.TRIAL,
-        seats=DEFAULT_SEATS,
-        unit_price=Decimal(0),
-        currency=TRIAL_CURRENCY,
-        starts_at=now,
-        ends_at=ends_at,
-        anchor_day=anchor_day(now, ZoneInfo(get_settings().legal_entity_timezone)),
-        auto_renew=False,
-    )
-    session.add(trial)
-    await session.flush()
-    session.add(
-        SubscriptionChange(
-            partner_id=install.partner_id,
-            subscription_id=trial.id,
-            action="trial_started",
-            actor=actor.label,
-            actor_user_id=actor.user_id,
-            after={"status": trial.status.value, "endsAt": ends_at.isoformat(), "seats": trial.seats},
-        )
-    )
-    install.subscription_kind = SubscriptionKind.TRIAL
-    install.subscribed_until = ends_at
-    return trial
+    return await start_trial(session, actor, install, until=now + timedelta(days=product.trial_days))
 
 
 async def _welcome(session: AsyncSession, actor: Principal, install: Install, product: Product) -> Decimal | None:

@@ -169,7 +169,7 @@ async def _checked_partner(session: AsyncSession, values: PartnerValues) -> dict
     if manager_id is not None:
         manager = await session.get(User, manager_id)
         if manager is None or manager.kind != UserKind.STAFF:
-            raise NotFound.of("User", field=fields.path("accountManager"))
+            raise NotFound.of("User", field=fields.path("accountManagerId"))
     return checked
 
 

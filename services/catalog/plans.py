@@ -58,9 +58,9 @@ async def create(
         Conflict: the product is archived, or has a plan of this name and currency.
         UserError: a value is not fit for its field.
     """
-    product = await products.load(session, actor, product_id, lock=True, field="product")
+    product = await products.load(session, actor, product_id, lock=True, field="productId")
     if product.status == ProductStatus.ARCHIVED:
-        raise Conflict("the product is archived", field=fields.path("product"))
+        raise Conflict("the product is archived", field=fields.path("productId"))
     name = fields.line(name, "name")
     currency = fields.currency(currency, "currency")
     prices = _checked_prices(values.get("prices", ()))
