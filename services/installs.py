@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,20 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock, crypto
 from core.errors import Conflict, NotFound, UserError
 from core.principal import Principal
+from core.settings import get_settings
 from domain import fields
-from domain.catalog import ProductKind, ProductStatus
-from domain.installs import InstallStatus
+from domain.billing import SubscriptionStatus
+from domain.catalog import ProductKind, ProductStatus, Term
+from domain.installs import InstallStatus, SubscriptionKind
 from domain.partners import PartnerStatus
+from domain.periods import anchor_day
+from domain.pricing import DEFAULT_SEATS
 from domain.wallets import AccountKind, WalletTransactionKind
 from ledger import post as ledger
-from models import Contact, Install, OAuthToken, Product, Subscription
+from models import Contact, Install, OAuthToken, Product, Subscription, SubscriptionChange
 from policies.scopes import scoped
 from services import audit, events, partners
-from services.billing.start import start_trial
 from services.catalog import products
 from services.changes import apply, unique
 
 WELCOME_REFERENCE = "install-bonus"
+TRIAL_CURRENCY = "RUB"
 LONGEST_TOKEN_CHARS = 10_000
 
 
@@ -181,7 +186,35 @@ async def _start_trial(
         return None
     if await session.scalar(select(Subscription.id).where(Subscription.install_id == install.id).limit(1)):
         return None
-    return await start_trial(session, actor, install, until=now + timedelta(days=product.trial_days))
+    ends_at = now + timedelta(days=product.trial_days)
+    trial = Subscription(
+        partner_id=install.partner_id,
+        install_id=install.id,
+        term=Term.MONTH,
+        status=SubscriptionStatus.TRIAL,
+        seats=DEFAULT_SEATS,
+        unit_price=Decimal(0),
+        currency=TRIAL_CURRENCY,
+        starts_at=now,
+        ends_at=ends_at,
+        anchor_day=anchor_day(now, ZoneInfo(get_settings().legal_entity_timezone)),
+        auto_renew=False,
+    )
+    session.add(trial)
+    await session.flush()
+    session.add(
+        SubscriptionChange(
+            partner_id=install.partner_id,
+            subscription_id=trial.id,
+            action="trial_started",
+            actor=actor.label,
+            actor_user_id=actor.user_id,
+            after={"status": trial.status.value, "endsAt": ends_at.isoformat(), "seats": trial.seats},
+        )
+    )
+    install.subscription_kind = SubscriptionKind.TRIAL
+    install.subscribed_until = ends_at
+    return trial
 
 
 async def _welcome(session: AsyncSession, actor: Principal, install: Install, product: Product) -> Decimal | None:
