@@ -116,10 +116,10 @@ async def post(session: AsyncSession, actor: Principal, wallet_id: int, movement
 
 
 def _check_amount(amount: Decimal) -> None:
-    if not amount.is_finite() or amount == 0 or amount != amount.quantize(COIN_STEP):
-        raise InvalidCoins(f"{amount} is not an amount of coins: the smallest step is {COIN_STEP}")
-    if abs(amount) > LARGEST_MOVEMENT:
+    if not amount.is_finite() or abs(amount) > LARGEST_MOVEMENT:
         raise InvalidCoins(f"one movement is at most {LARGEST_MOVEMENT} coins")
+    if amount == 0 or amount != amount.quantize(COIN_STEP):
+        raise InvalidCoins(f"{amount} is not an amount of coins: the smallest step is {COIN_STEP}")
 
 
 async def _by_reference(session: AsyncSession, wallet_id: int, movement: Movement) -> WalletTransaction | None:

@@ -1,9 +1,7 @@
-"""The beginning of subscriptions: a trial at activation, a paid period at payment (SUB-3, INS-3)."""
+"""The beginning of a paid period, and the change log (SUB-3, SUB-7)."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -13,10 +11,8 @@ from core import clock
 from core.principal import Principal
 from core.settings import get_settings
 from domain.billing import LIVE_SUBSCRIPTION, SubscriptionStatus
-from domain.catalog import Term
 from domain.installs import SubscriptionKind
 from domain.periods import anchor_day, period_end
-from domain.pricing import DEFAULT_SEATS
 from models import Install, Invoice, Subscription, SubscriptionChange
 from services import audit, events
 
@@ -54,33 +50,6 @@ async def start_paid(session: AsyncSession, actor: Principal, invoice: Invoice, 
     await _record(session, actor, live, "activate", before)
     await events.emit(session, install, "subscription.activated", _event(live, invoice))
     return live
-
-
-async def start_trial(
-    session: AsyncSession, actor: Principal, install: Install, *, until: datetime, currency: str = "RUB"
-) -> Subscription:
-    """Begin the trial of an install that is locked and has no live subscription (INS-3)."""
-    now = clock.now()
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
-    trial = Subscription(
-        partner_id=install.partner_id,
-        install_id=install.id,
-        term=Term.MONTH,
-        status=SubscriptionStatus.TRIAL,
-        seats=DEFAULT_SEATS,
-        unit_price=Decimal(0),
-        currency=currency,
-        starts_at=now,
-        ends_at=until,
-        anchor_day=anchor_day(now, zone),
-        auto_renew=False,
-    )
-    session.add(trial)
-    await session.flush()
-    install.subscription_kind = SubscriptionKind.TRIAL
-    install.subscribed_until = until
-    await _record(session, actor, trial, "trial", None)
-    return trial
 
 
 async def live_subscription(session: AsyncSession, install_id: int) -> Subscription | None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import effect_handlers
 import pytest
 
+from tests.workers import effect_handlers
 from workers.broker import redis_broker
 
 WAIT_SECONDS = 20

@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 import asyncpg
-import effect_handlers
 import pytest
 
 from core.database import transaction
 from services.outbox import enqueue
+from tests.workers import effect_handlers
 from workers import outbox
 from workers.outbox import Outcome, process
 
