@@ -1,0 +1,56 @@
+"""The ASGI application: every route of the product."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from core.database import dispose
+from core.logging import configure_logging
+from core.settings import get_settings
+from resolvers.mutation import run_mutation
+from resolvers.root import planner
+from web.auth import principal_of_scope
+from web.graphql import GraphQLEndpoint
+from web.health import health_routes
+from web.middleware import RequestMiddleware
+from web.pages import graphiql_page, page_routes
+from web.pay import pay_routes
+from web.webhooks import webhook_routes
+
+
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    """Connections are opened at first use and closed at the end."""
+    configure_logging()
+    yield
+    await dispose()
+
+
+def build() -> Starlette:
+    """The application."""
+    endpoint = GraphQLEndpoint(
+        partial(planner.execute, run_mutation=run_mutation),
+        principal_of_scope,
+        graphiql_page,
+        body_limit_bytes=get_settings().body_limit_bytes,
+    )
+    return Starlette(
+        routes=[
+            Route("/graphql", endpoint),
+            *health_routes,
+            *webhook_routes,
+            *pay_routes,
+            *page_routes,
+        ],
+        middleware=[Middleware(RequestMiddleware)],
+        lifespan=lifespan,
+    )
+
+
+app = build()

@@ -1,0 +1,79 @@
+"""What every request passes: request id, security headers and one line of access log, on bare ASGI."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.logging import get_logger
+from core.request import RequestInfo, enter_request, new_request_id
+
+log = get_logger("access")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+]
+
+
+class RequestMiddleware:
+    """Gives each request an id, told in `X-Request-Id`, and writes one line about it without personal data.
+
+    Parameters:
+        app: what is wrapped.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        info = _info(scope)
+        enter_request(info)
+        started = time.perf_counter()
+        status = 0
+        request_id = info.request_id.encode()
+
+        async def tell(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id), *_SECURITY]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, tell)
+        finally:
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 1),
+                request_id=info.request_id,
+            )
+
+
+def _info(scope: Scope) -> RequestInfo:
+    given = agent = b""
+    russian = False
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value
+        elif name == b"user-agent":
+            agent = value
+        elif name == b"accept-language":
+            russian = value.lower().startswith(b"ru")
+    request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
+    client = scope.get("client")
+    return RequestInfo(
+        request_id=request_id,
+        ip=client[0] if client else None,
+        user_agent=agent[:200].decode("latin-1") or None,
+        locale="ru" if russian else "en",
+    )
