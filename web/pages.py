@@ -1,0 +1,153 @@
+"""Pages for people with a browser: GraphiQL, signing in and out."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from core.errors import KontoraError
+from web.auth import end_cookie_session, principal_of, start_cookie_session
+
+STATIC = Path(__file__).parent / "static"
+GRAPHIQL = STATIC / "graphiql" / "index.html"
+SEE_OTHER = 303
+LONGEST_FIELD_CHARS = 500
+# Only our own files; the editor makes style elements, and workers from blobs. No other host is ever asked.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+PAGE_HEADERS = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+
+_FRAME = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · Kontora</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/static/page.css">
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{body}
+</main>
+</body>
+</html>
+"""
+_SIGN_IN = """{problem}
+<form method="post" action="/sign-in">
+<input type="hidden" name="next" value="{next}">
+<label>Email <input type="email" name="email" value="{email}" autocomplete="username" required autofocus></label>
+<label>Password <input type="password" name="password" autocomplete="current-password" required></label>
+<button type="submit">Sign in</button>
+</form>
+"""
+_NOT_BUILT = """
+<p>The API is here and works. GraphiQL, the editor that this page shows, is built from npm packages, and that could
+not be done on this machine yet. Build it while the network is there, then reload this page:</p>
+<pre>make graphiql</pre>
+"""
+
+
+def page(title: str, body: str, status: int = 200) -> HTMLResponse:
+    """One of our small pages.
+
+    Parameters:
+        body: HTML; everything variable in it must be escaped.
+    """
+    return HTMLResponse(_FRAME.format(title=escape(title), body=body), status, headers=PAGE_HEADERS)
+
+
+async def graphiql_page(scope: Scope, receive: Receive, send: Send) -> None:
+    """GraphiQL for who is signed in; the sign-in page for everybody else."""
+    response: Response
+    if (await _signed_in(Request(scope))) is None:
+        response = RedirectResponse(f"/sign-in?next={quote('/graphql')}", SEE_OTHER, {"Cache-Control": "no-store"})
+    elif GRAPHIQL.exists():
+        response = HTMLResponse(GRAPHIQL.read_bytes(), headers=PAGE_HEADERS)
+    else:
+        response = page("GraphiQL is not built yet", _NOT_BUILT)
+    await response(scope, receive, send)
+
+
+async def sign_in_page(request: Request) -> Response:
+    """The form to sign in with."""
+    return _form(next_path=_local(request.query_params.get("next", "")))
+
+
+async def sign_in(request: Request) -> Response:
+    """Sign in by the form: a cookie session, and back to where one wanted to go."""
+    if not _from_our_page(request):
+        return page("Not from here", "<p>This form was sent by another site.</p>", 403)
+    form = await request.form(max_files=0, max_fields=10)
+    email, password, wanted = (str(form.get(name, "")) for name in ("email", "password", "next"))
+    if max(len(email), len(password)) > LONGEST_FIELD_CHARS:
+        return _form(problem="Email or password is too long.", status=422)
+    try:
+        _, set_cookie = await start_cookie_session(email, password, request)
+    except KontoraError as error:
+        return _form(email=email, next_path=_local(wanted), problem=error.message, status=422)
+    response = RedirectResponse(_local(wanted), SEE_OTHER, {"Cache-Control": "no-store"})
+    set_cookie(response)
+    return response
+
+
+async def sign_out(request: Request) -> Response:
+    """End the cookie session."""
+    if not _from_our_page(request):
+        return page("Not from here", "<p>This form was sent by another site.</p>", 403)
+    response = RedirectResponse("/sign-in", SEE_OTHER, {"Cache-Control": "no-store"})
+    await end_cookie_session(request, response)
+    return response
+
+
+async def home(_request: Request) -> Response:
+    """The front door leads to GraphiQL."""
+    return RedirectResponse("/graphql", SEE_OTHER)
+
+
+async def _signed_in(request: Request) -> object | None:
+    try:
+        principal = await principal_of(request)
+    except KontoraError:
+        return None
+    return None if principal.kind == "anonymous" else principal
+
+
+def _form(*, next_path: str = "/graphql", email: str = "", problem: str = "", status: int = 200) -> HTMLResponse:
+    shown = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
+    return page("Sign in", _SIGN_IN.format(problem=shown, next=escape(next_path), email=escape(email)), status)
+
+
+def _from_our_page(request: Request) -> bool:
+    """Whether a form was sent by a page of ours, by what browsers say about it."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+
+
+def _local(path: str) -> str:
+    """The path if it leads to us, else GraphiQL."""
+    local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if local else "/graphql"
+
+
+page_routes: list[BaseRoute] = [
+    Route("/", home),
+    Route("/sign-in", sign_in_page),
+    Route("/sign-in", sign_in, methods=["POST"]),
+    Route("/sign-out", sign_out, methods=["POST"]),
+    Mount("/static", StaticFiles(directory=STATIC)),
+]
