@@ -9,7 +9,7 @@ from planner.scalars import schema_config
 from resolvers.access import AccessMutations, AccessQueries
 from resolvers.billing import BillingMutations, BillingQueries
 from resolvers.catalog import CatalogMutations
-from resolvers.effects import EffectsMutations
+from resolvers.effects import EffectsMutations, EffectsQueries
 from resolvers.installs import InstallMutations
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
@@ -17,7 +17,7 @@ from resolvers.wallets import WalletMutations
 
 
 @strawberry.type(description="What can be read.")
-class Query(Reads, AccessQueries, BillingQueries):
+class Query(Reads, AccessQueries, BillingQueries, EffectsQueries):
     """What can be read."""
 
 

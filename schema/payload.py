@@ -41,3 +41,6 @@ class MoneyInput:
         description="A key of the caller's, required where money moves: a repeated call with it changes nothing twice. "
         "Kept for 7 days."
     )
+    dry_run: bool = strawberry.field(
+        default=False, description="Answer what would happen and change nothing; the key is not used up."
+    )
