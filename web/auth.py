@@ -1,0 +1,156 @@
+"""Who is behind an HTTP request: bearer tokens for programs, a cookie for browsers (ACC-1, ACC-7)."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from core.database import transaction
+from core.errors import Unauthenticated, UserError
+from core.principal import ANONYMOUS, Principal
+from core.settings import get_settings
+from services import access
+
+TRUSTED_SECONDS = 2.0
+KEPT_PRINCIPALS = 10_000
+MAX_CREDENTIAL_CHARS = 2_000
+COOKIE = "kontora_session"
+
+
+class _Recent:
+    """Principals seen in the last seconds, so that a busy credential is looked up once in a while.
+
+    A change of roles, a block or a sign-out is in force everywhere once `TRUSTED_SECONDS` have passed.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+
+    def get(self, credential: str) -> Principal | None:
+        found = self._known.get(credential)
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
+    def put(self, credential: str, principal: Principal, seconds: float) -> None:
+        self._known[credential] = (time.monotonic() + min(seconds, TRUSTED_SECONDS), principal)
+        self._known.move_to_end(credential)
+        while len(self._known) > KEPT_PRINCIPALS:
+            self._known.popitem(last=False)
+
+    def forget(self, credential: str) -> None:
+        self._known.pop(credential, None)
+
+
+_recent = _Recent()
+
+
+async def principal_of_scope(scope: Scope) -> Principal:
+    """The principal of a connection; anonymous where no credential is given.
+
+    Raises:
+        Unauthenticated: a credential is given and is not valid.
+    """
+    authorization = cookies = b""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value
+        elif name == b"cookie":
+            cookies = value
+    if authorization:
+        scheme, _, credential = authorization.decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not credential or len(credential) > MAX_CREDENTIAL_CHARS:
+            raise Unauthenticated("send the credential as `Authorization: Bearer …`")
+        return _recent.get(credential) or await _look_up(credential)
+    if cookies:
+        credential = _cookie_of(cookies)
+        if credential:
+            return _recent.get(credential) or await _look_up_cookie(credential)
+    return ANONYMOUS
+
+
+async def principal_of(request: Request) -> Principal:
+    """The principal of a browser's request; a cookie that is no longer valid counts as none."""
+    try:
+        return await principal_of_scope(request.scope)
+    except Unauthenticated:
+        return ANONYMOUS
+
+
+async def start_cookie_session(
+    email: str, password: str, request: Request
+) -> tuple[Principal, Callable[[Response], None]]:
+    """Sign a browser in; gives the principal and what sets the cookie on a response.
+
+    Raises:
+        UserError: wrong email or password, or the account is locked.
+    """
+    async with transaction() as session:
+        found = await access.check_password(session, email=email, password=password)
+        cookie = None if isinstance(found, access.Refused) else await access.start_cookie_session(session, found)
+    if isinstance(found, access.Refused):
+        raise UserError(found.message, code=found.code)
+    assert cookie is not None
+    principal = await access.principal_of_cookie(cookie)
+    return principal, lambda response: _set_cookie(response, cookie)
+
+
+async def end_cookie_session(request: Request, response: Response) -> None:
+    """Sign a browser out."""
+    credential = _cookie_of(request.headers.get("cookie", "").encode("latin-1"))
+    principal = await principal_of(request)
+    if principal.session_id is not None:
+        async with transaction(principal) as session:
+            await access.sign_out(session, principal)
+    if credential:
+        _recent.forget(credential)
+    response.delete_cookie(_cookie_name(), path="/", secure=_secure(), httponly=True, samesite="lax")
+
+
+async def _look_up(credential: str) -> Principal:
+    if credential.startswith("kat_"):
+        principal, seconds = await access.principal_of_api_token(credential), TRUSTED_SECONDS
+    else:
+        principal, expires = await access.principal_of_access_token(credential)
+        seconds = expires - time.time()
+    _recent.put(credential, principal, seconds)
+    return principal
+
+
+async def _look_up_cookie(credential: str) -> Principal:
+    principal = await access.principal_of_cookie(credential)
+    _recent.put(credential, principal, TRUSTED_SECONDS)
+    return principal
+
+
+def _secure() -> bool:
+    return get_settings().base_url.startswith("https://")
+
+
+def _cookie_name() -> str:
+    # The prefix makes browsers insist on HTTPS, this host and this path; plain HTTP may not use it.
+    return f"__Host-{COOKIE}" if _secure() else COOKIE
+
+
+def _cookie_of(header: bytes) -> str | None:
+    try:
+        found = SimpleCookie(header.decode("latin-1")).get(_cookie_name())
+    except CookieError:
+        return None
+    return found.value[:MAX_CREDENTIAL_CHARS] if found is not None else None
+
+
+def _set_cookie(response: Response, cookie: str) -> None:
+    response.set_cookie(
+        _cookie_name(),
+        cookie,
+        max_age=get_settings().refresh_token_days * 86_400,
+        path="/",
+        secure=_secure(),
+        httponly=True,
+        samesite="lax",
+    )
