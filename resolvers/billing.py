@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import strawberry
+
 from core.database import transaction
 from domain.billing import PaymentStatus
 from models import Payment
@@ -90,6 +92,7 @@ def _open_after_commit(context: MutationContext, payment: Payment) -> None:
         context.after_commit(partial(billing.open_payment, payment.id))
 
 
+@strawberry.type(description="Queries of billing beyond the tables.")
 class BillingQueries:
     """Queries of billing beyond the tables."""
 
@@ -98,6 +101,7 @@ class BillingQueries:
     )
 
 
+@strawberry.type(description="Mutations of billing.")
 class BillingMutations:
     """Mutations of billing."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import strawberry
+
 from core.database import transaction
 from planner.binding import function_root
 from planner.run import RunContext
@@ -46,6 +48,7 @@ async def dead_letter_discard(context: MutationContext, input: DeadLetterDiscard
     return {"dead_letter": letter.id}
 
 
+@strawberry.type(description="Queries of effects beyond the tables.")
 class EffectsQueries:
     """Queries of effects beyond the tables."""
 
@@ -54,6 +57,7 @@ class EffectsQueries:
     )
 
 
+@strawberry.type(description="Mutations of effects.")
 class EffectsMutations:
     """Mutations of effects."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import strawberry
+
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
 from schema.wallet_inputs import WalletAdjustInput, WalletPayload
@@ -22,6 +24,7 @@ async def wallet_adjust(context: MutationContext, input: WalletAdjustInput) -> d
     return {"wallet": transaction.wallet_id, "transaction": transaction.id}
 
 
+@strawberry.type(description="Mutations of wallets.")
 class WalletMutations:
     """Mutations of wallets."""
 

@@ -8,9 +8,12 @@ from typing import Any
 import strawberry
 
 from domain.catalog import PricingModel, ProductKind, Term
-from planner.binding import object_value, plain, value
+from planner.binding import graphql_enum, object_value, plain, value
 from planner.scalars import Decimal
 from schema.payload import KeyedInput, Payload
+
+for _enum in (PricingModel, ProductKind, Term):
+    graphql_enum(_enum)
 
 
 @strawberry.input(description="A new product.")
