@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import strawberry
+
 from resolvers.inputs import given, key_of
 from resolvers.mutation import MutationContext, ShownOnce, mutation
 from schema.catalog_inputs import (
@@ -104,6 +106,7 @@ def _with_secrets(made: products.NewProduct) -> dict[str, Any]:
     }
 
 
+@strawberry.type(description="Mutations of products and plans.")
 class CatalogMutations:
     """Mutations of products and plans."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import strawberry
+
 from resolvers.inputs import key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
 from schema.installs import InstallActivateInput, InstallCreateInput, InstallDisableInput, InstallPayload
@@ -38,6 +40,7 @@ async def install_disable(context: MutationContext, input: InstallDisableInput) 
     return {"install": install.id}
 
 
+@strawberry.type(description="Mutations of installs.")
 class InstallMutations:
     """Mutations of installs."""
 

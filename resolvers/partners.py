@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import strawberry
+
 from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
 from schema.partners import (
@@ -78,6 +80,7 @@ def _partner_values(asked: PartnerCreateInput | PartnerUpdateInput) -> partners.
     return cast(partners.PartnerValues, values)
 
 
+@strawberry.type(description="Mutations of partners and contacts.")
 class PartnerMutations:
     """Mutations of partners and contacts."""
 

@@ -1,0 +1,1 @@
+"""Builders of valid worlds, made by the real verbs."""

@@ -1,0 +1,129 @@
+"""Partners and contacts through the API: made, changed, refused, and nothing written on refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from core.ids import encode_id
+from core.principal import Principal
+from policies.roles import ROLES
+from tests.api import payload, run
+from tests.factories.world import a_partner
+
+CREATE = """mutation($input: PartnerCreateInput!) { partnerCreate(input: $input) {
+    partner { id name inn deployment version status } userErrors { code field message } } }"""
+UPDATE = """mutation($input: PartnerUpdateInput!) { partnerUpdate(input: $input) {
+    partner { name segment version status statusReason } userErrors { code field } } }"""
+CONTACT = """mutation($input: ContactCreateInput!) { contactCreate(input: $input) {
+    contact { id fullName email isPrimary partner { name } } userErrors { code field } } }"""
+CONTACT_UPDATE = """mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) {
+    contact { fullName isPrimary } userErrors { code field } } }"""
+
+
+async def test_create_and_read_back(owner: asyncpg.Connection) -> None:
+    made = await payload(CREATE, input={"name": " Orion ", "inn": "7707083893", "deployment": "ON_PREMISE"})
+    assert made["userErrors"] == []
+    partner = made["partner"]
+    assert (partner["name"], partner["inn"], partner["deployment"]) == ("Orion", "7707083893", "ON_PREMISE")
+    assert (partner["version"], partner["status"]) == (1, "ACTIVE")
+    event = await owner.fetchrow("SELECT action, partner_id, entity_id FROM audit_events")
+    assert event is not None
+    assert event["action"] == "partner.create"
+    assert event["partner_id"] == event["entity_id"]
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "field"),
+    [
+        ({"name": "  "}, "INVALID_VALUE", ["input", "name"]),
+        ({"name": "a\u0000b"}, "INVALID_VALUE", ["input", "name"]),
+        ({"name": "x" * 201}, "INVALID_VALUE", ["input", "name"]),
+        ({"name": "x", "inn": "7707083894"}, "INVALID_INN", ["input", "inn"]),
+        ({"name": "x", "kpp": "1"}, "INVALID_KPP", ["input", "kpp"]),
+        ({"name": "x", "deployment": None}, "INVALID_VALUE", ["input", "deployment"]),
+        ({"name": "x", "accountManagerId": encode_id("User", 77)}, "NOT_FOUND", ["input", "accountManagerId"]),
+        ({"name": "x", "accountManagerId": encode_id("Partner", 1)}, "INVALID_ID", ["input", "accountManagerId"]),
+        ({"name": "x", "accountManagerId": "garbage"}, "INVALID_ID", ["input", "accountManagerId"]),
+        ({"name": "x", "amocrmAccountId": "-1"}, "INVALID_VALUE", ["input", "amocrmAccountId"]),
+    ],
+)
+async def test_bad_values_name_their_field(
+    owner: asyncpg.Connection, values: dict[str, Any], code: str, field: list[str]
+) -> None:
+    refused = await payload(CREATE, input=values)
+    assert refused["partner"] is None
+    (error,) = refused["userErrors"]
+    assert (error["code"], error["field"]) == (code, field)
+    for table in ("partners", "audit_events", "idempotency_records"):
+        assert await owner.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_a_key_repeats_the_answer_and_refuses_other_input(owner: asyncpg.Connection) -> None:
+    asked = {"name": "Orion", "idempotencyKey": "k1"}
+    first = await payload(CREATE, input=asked)
+    assert (await payload(CREATE, input=asked)) == first
+    other = await payload(CREATE, input={**asked, "name": "Vega"})
+    assert [error["code"] for error in other["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await owner.fetchval("SELECT count(*) FROM partners") == 1
+
+
+async def test_update_needs_the_version_that_was_read(database_url: str) -> None:
+    partner_id = encode_id("Partner", (await a_partner()).id)
+    done = await payload(UPDATE, input={"id": partner_id, "version": 1, "segment": "small"})
+    assert done["partner"]["segment"] == "small"
+    assert done["partner"]["version"] == 2
+    late = await payload(UPDATE, input={"id": partner_id, "version": 1, "segment": "big"})
+    assert late["userErrors"] == [{"code": "VERSION_CONFLICT", "field": ["input", "version"]}]
+
+
+async def test_a_standing_other_than_active_needs_a_reason(database_url: str) -> None:
+    partner_id = encode_id("Partner", (await a_partner()).id)
+    refused = await payload(UPDATE, input={"id": partner_id, "version": 1, "status": "BLOCKED"})
+    assert refused["userErrors"] == [{"code": "INVALID_VALUE", "field": ["input", "statusReason"]}]
+    told = {"id": partner_id, "version": 1, "status": "BLOCKED", "statusReason": "does not pay"}
+    assert (await payload(UPDATE, input=told))["partner"]["status"] == "BLOCKED"
+
+
+async def test_one_card_an_amocrm_account(database_url: str) -> None:
+    await a_partner(amocrm_account_id=5)
+    refused = await payload(CREATE, input={"name": "x", "amocrmAccountId": "5"})
+    assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [
+        ("TAKEN", ["input", "amocrmAccountId"])
+    ]
+
+
+async def test_the_first_contact_is_primary_and_the_next_may_take_over(owner: asyncpg.Connection) -> None:
+    partner_id = encode_id("Partner", (await a_partner(name="Orion")).id)
+    first = await payload(CONTACT, input={"partnerId": partner_id, "fullName": "Anna", "email": "ANNA@orion.test"})
+    assert first["contact"]["isPrimary"] is True
+    assert first["contact"]["email"] == "anna@orion.test"
+    assert first["contact"]["partner"] == {"name": "Orion"}
+    second = await payload(CONTACT, input={"partnerId": partner_id, "fullName": "Ivan", "isPrimary": True})
+    assert second["contact"]["isPrimary"] is True
+    assert await owner.fetchval("SELECT count(*) FROM contacts WHERE is_primary") == 1
+    lost = await payload(CONTACT_UPDATE, input={"id": second["contact"]["id"], "isPrimary": False})
+    assert lost["userErrors"] == [{"code": "INVALID_VALUE", "field": ["input", "isPrimary"]}]
+    masked = await owner.fetchval("SELECT after FROM audit_events WHERE action = 'contact.create' LIMIT 1")
+    assert "Anna" not in masked
+    assert "anna" not in masked
+
+
+async def test_partners_cannot_write_cards(owner: asyncpg.Connection) -> None:
+    partner = await a_partner()
+    owner_principal = Principal(
+        kind="partner", permissions=ROLES["PARTNER_OWNER"][1], user_id=None, partner_id=partner.id
+    )
+    answer = await run(CREATE, owner_principal, input={"name": "x"})
+    assert answer["errors"]
+    assert await owner.fetchval("SELECT count(*) FROM partners") == 1
+
+
+async def test_auditors_are_refused_before_anything_runs(owner: asyncpg.Connection) -> None:
+    auditor = Principal(kind="staff", permissions=ROLES["AUDITOR"][1])
+    answer = await run(CREATE, auditor, input={"name": "x"})
+    assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert "partner:write" in answer["errors"][0]["message"]
+    assert await owner.fetchval("SELECT count(*) FROM partners") == 0
