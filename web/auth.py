@@ -66,10 +66,9 @@ async def principal_of_scope(scope: Scope) -> Principal:
         if scheme.lower() != "bearer" or not credential or len(credential) > MAX_CREDENTIAL_CHARS:
             raise Unauthenticated("send the credential as `Authorization: Bearer …`")
         return _recent.get(credential) or await _look_up(credential)
-    if cookies:
-        credential = _cookie_of(cookies)
-        if credential:
-            return _recent.get(credential) or await _look_up_cookie(credential)
+    cookie = _cookie_of(cookies) if cookies else None
+    if cookie:
+        return _recent.get(cookie) or await _look_up_cookie(cookie)
     return ANONYMOUS
 
 

@@ -98,7 +98,7 @@ async def test_nested_page(planner: Planner, world: asyncpg.Connection) -> None:
 
 @pytest.mark.parametrize("order", ["", ", orderBy: {field: DUE_AT, direction: ASC}", ", orderBy: {field: TOTAL}"])
 async def test_pages_from_both_ends_meet(planner: Planner, world: asyncpg.Connection, order: str) -> None:
-    whole = await read(planner, "{ invoices(first: 100%s) { nodes { number } } }" % order)
+    whole = await read(planner, f"{{ invoices(first: 100{order}) {{ nodes {{ number }} }} }}")
     numbers = [node["number"] for node in whole["data"]["invoices"]["nodes"]]
     assert len(numbers) == 16
     for size, edge, cursor in (("first", "after", "endCursor"), ("last", "before", "startCursor")):

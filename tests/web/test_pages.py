@@ -1,0 +1,119 @@
+"""Pages for browsers: who gets them, under which policy, and what their forms refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from graphql import parse, validate
+
+import web.pages
+from core.database import transaction
+from core.principal import SYSTEM
+from resolvers.root import schema
+from services import demo
+from web.app import app
+
+PASSWORD = "correct horse battery"
+EXAMPLES = Path(web.pages.__file__).parent / "graphiql" / "src" / "examples.js"
+HTML = {"accept": "text/html"}
+
+
+@pytest.fixture
+async def browser(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser on a house with the demo world."""
+    async with transaction(SYSTEM) as session:
+        await demo.seed(session, password=PASSWORD)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://kontora.test", headers=HTML
+    ) as client:
+        yield client
+
+
+async def sign_in(browser: httpx.AsyncClient, password: str = PASSWORD, **more: str) -> httpx.Response:
+    form = {"email": "superadmin@demo.test", "password": password, **more}
+    return await browser.post("/sign-in", data=form, headers={"sec-fetch-site": "same-origin"})
+
+
+async def test_who_is_not_signed_in_is_led_to_the_form_and_back(browser: httpx.AsyncClient) -> None:
+    away = await browser.get("/graphql")
+    assert (away.status_code, away.headers["location"]) == (303, "/sign-in?next=/graphql")
+    form = await browser.get(away.headers["location"])
+    assert 'name="password"' in form.text
+    back = await sign_in(browser, next="/graphql")
+    assert (back.status_code, back.headers["location"]) == (303, "/graphql")
+    cookie = back.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite" in cookie
+    assert (await browser.get("/graphql")).status_code == 200
+
+
+async def test_graphiql_asks_no_other_host(
+    browser: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = tmp_path / "index.html"
+    built.write_text("<main id=graphiql>")
+    monkeypatch.setattr(web.pages, "GRAPHIQL", built)
+    await sign_in(browser)
+    page = await browser.get("/graphql")
+    assert page.text == built.read_text()
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    assert "unsafe-eval" not in policy
+
+
+async def test_a_page_that_is_not_built_says_how_to_build_it(
+    browser: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web.pages, "GRAPHIQL", tmp_path / "none.html")
+    await sign_in(browser)
+    assert "make graphiql" in (await browser.get("/graphql")).text
+
+
+async def test_a_wrong_password_is_said_without_saying_which_part_was_wrong(browser: httpx.AsyncClient) -> None:
+    refused = await sign_in(browser, password="wrong")
+    assert refused.status_code == 422
+    assert 'role="alert"' in refused.text
+    assert "set-cookie" not in refused.headers
+    unknown = await browser.post("/sign-in", data={"email": "nobody@demo.test", "password": "wrong"})
+    alert = re.compile(r'role="alert">([^<]*)<')
+    assert alert.findall(unknown.text) == alert.findall(refused.text)
+
+
+async def test_what_was_typed_is_shown_escaped(browser: httpx.AsyncClient) -> None:
+    answer = await browser.post("/sign-in", data={"email": '"><script>', "password": "x", "next": '"><script>'})
+    assert "<script>" not in answer.text
+
+
+@pytest.mark.parametrize("wanted", ["//evil.test", "https://evil.test", "/\\evil.test", "javascript:alert(1)", ""])
+async def test_signing_in_leads_nowhere_else(browser: httpx.AsyncClient, wanted: str) -> None:
+    assert (await sign_in(browser, next=wanted)).headers["location"] == "/graphql"
+
+
+@pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.test"}])
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
+async def test_forms_of_other_sites_are_refused(browser: httpx.AsyncClient, path: str, headers: dict[str, str]) -> None:
+    form = {"email": "superadmin@demo.test", "password": PASSWORD}
+    answer = await browser.post(path, data=form, headers=headers)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+async def test_signing_out_ends_the_session(browser: httpx.AsyncClient) -> None:
+    await sign_in(browser)
+    kept = dict(browser.cookies)
+    left = await browser.post("/sign-out", headers={"sec-fetch-site": "same-origin"})
+    assert left.headers["location"] == "/sign-in"
+    browser.cookies.update(kept)
+    assert (await browser.get("/graphql")).status_code == 303
+
+
+def test_the_examples_of_graphiql_fit_the_schema() -> None:
+    documents = re.findall(r"query: `([^`]+)`", EXAMPLES.read_text())
+    assert documents
+    for document in documents:
+        assert validate(schema._schema, parse(document)) == []
