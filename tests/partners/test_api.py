@@ -127,3 +127,21 @@ async def test_auditors_are_refused_before_anything_runs(owner: asyncpg.Connecti
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     assert "partner:write" in answer["errors"][0]["message"]
     assert await owner.fetchval("SELECT count(*) FROM partners") == 0
+
+
+async def test_a_tenants_write_reaches_its_own_rows_only(owner: asyncpg.Connection) -> None:
+    own, other = await a_partner(), await a_partner()
+    mine, theirs = [
+        await owner.fetchval("INSERT INTO contacts (partner_id, full_name) VALUES ($1, 'x') RETURNING id", partner.id)
+        for partner in (own, other)
+    ]
+    tenant = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1] | {"partner:write"}, partner_id=own.id)
+    done = await payload(CONTACT_UPDATE, tenant, input={"id": encode_id("Contact", mine), "fullName": "Anna"})
+    assert done["contact"]["fullName"] == "Anna"
+    foreign, absent = [
+        await payload(CONTACT_UPDATE, tenant, input={"id": encode_id("Contact", key), "fullName": "Eve"})
+        for key in (theirs, 999_999)
+    ]
+    assert foreign == absent
+    assert foreign["userErrors"] == [{"code": "NOT_FOUND", "field": ["input", "id"]}]
+    assert await owner.fetchval("SELECT full_name FROM contacts WHERE id = $1", theirs) == "x"
