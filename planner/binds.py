@@ -42,6 +42,7 @@ class Binds:
 
     slots: list[Any] = field(default_factory=list)
     _principal: dict[str, str] = field(default_factory=dict)
+    _arguments: list[str] = field(default_factory=list)
 
     def of_principal(self, name: str, pg_type: str) -> str:
         """The parameter that takes an attribute of the run's context; the same one each time."""
@@ -59,7 +60,12 @@ class Binds:
             self.slots.append(Slot(selected.definition, selected.node, path, convert))
         else:
             self.slots.append(convert(follow(selected.arguments, path)))
-        return f"${len(self.slots)}::{pg_type}"
+        self._arguments.append(f"${len(self.slots)}::{pg_type}")
+        return self._arguments[-1]
+
+    def unused(self, sql: str) -> list[str]:
+        """Parameters that the statement does not mention, such as a filter's where only `__typename` is asked for."""
+        return [parameter for parameter in self._arguments if parameter not in sql]
 
 
 def follow(value: Any, path: tuple[str, ...]) -> Any:

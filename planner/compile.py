@@ -85,6 +85,10 @@ class Draft:
             rows_from = f" FROM {rows_from}"
         if self.logged and self.scope.tables:
             self.ctes.append(self._log())
+        unused = binds.unused(" ".join([*self.ctes, select, rows_from]))
+        if unused:
+            # PostgreSQL must see every parameter to know its type; nothing reads this one, so that it costs nothing.
+            self.ctes.append(f"unused AS (SELECT {', '.join(unused)})")
         prefix = f"WITH {', '.join(self.ctes)} " if self.ctes else ""
         return Statement(f"{prefix}SELECT {select}{rows_from}", binds.slots, write)
 

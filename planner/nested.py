@@ -235,7 +235,8 @@ def connection_text(
     limit = page.size + 1 if whole_page else page.size
     rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")
     source = rows_source(rows) if rows_source is not None else f"({rows})"
-    return f"(SELECT {concatenated(parts)} FROM (SELECT {', '.join(listed)} FROM {source} {alias}) p)"
+    # Grouped as a whole even where nothing is aggregated (`hasNextPage` may be known beforehand): always one row.
+    return f"(SELECT {concatenated(parts)} FROM (SELECT {', '.join(listed)} FROM {source} {alias}) p GROUP BY ())"
 
 
 def _row_text(scope: Scope, part: Selected, kind: str, node_type: GraphQLObjectType, page: Page, alias: str) -> str:

@@ -1,0 +1,315 @@
+"""The same reads, executed in the ordinary way: graphql-core walks the document and asks for one object after another.
+
+Slow and plain on purpose. It shares the declarations with the compiler and none of its phases, so that a test can
+compare the two answers to the same operation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import json
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import asyncpg
+import strawberry
+from graphql import ExecutionResult, GraphQLResolveInfo, GraphQLSchema, execute, get_named_type, parse
+from sqlalchemy import Table
+from strawberry.utils.str_converters import to_camel_case
+
+from core.errors import NotFound
+from core.ids import InvalidId, decode_id, encode_id
+from core.principal import Principal
+from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
+from planner.cursor import decode_cursor, encode_cursor
+from planner.pages import InvalidPage
+from planner.projection import project
+from planner.selection import DEFINITION, binding_of, source_of
+from planner.sources import (
+    ColumnValue,
+    ConnectionPart,
+    GlobalId,
+    Key,
+    MoneyPart,
+    MoneyValue,
+    RootConnection,
+    RootNode,
+    RootSingle,
+    Source,
+    SqlValue,
+    ToList,
+    ToMany,
+    ToOne,
+)
+from policies.scopes import reachable_by_tenants, scope_column
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, as the parent of its fields."""
+
+    type_name: str
+    table: Table
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a connection.
+
+    Parameters:
+        rows: the rows with their cursors.
+        before: whether rows come before the page, as Relay tells it.
+        after: whether rows follow it.
+        total: how many rows meet the filter.
+    """
+
+    rows: list[tuple[str, Row]]
+    before: bool
+    after: bool
+    total: int
+
+
+@dataclass
+class Reference:
+    """Executes read operations over one connection.
+
+    Parameters:
+        schema: the whole schema.
+        connection: whose role may read everything; scope is held here, row by row.
+        principal: who asks.
+    """
+
+    schema: strawberry.Schema
+    connection: asyncpg.Connection[asyncpg.Record]
+    principal: Principal
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def execute(
+        self, source: str, variables: dict[str, Any] | None = None, operation_name: str | None = None
+    ) -> ExecutionResult:
+        """Run a valid query operation."""
+        result = execute(
+            self.visible_schema(),
+            parse(source),
+            variable_values=variables,
+            operation_name=operation_name,
+            field_resolver=self.resolve,
+            type_resolver=lambda value, *_: value.type_name,
+        )
+        return await cast("Awaitable[ExecutionResult]", result) if hasattr(result, "__await__") else result
+
+    def visible_schema(self) -> GraphQLSchema:
+        """The schema as the principal sees it, without any resolver."""
+        return project(self.schema._schema, self.principal.permissions)
+
+    async def resolve(self, parent: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+        """The value of one field of one object."""
+        declared = source_of(info.parent_type.fields[info.field_name])
+        type_ = get_named_type(info.return_type)
+        if isinstance(declared, (RootConnection, RootSingle, RootNode)):
+            return await self.root(declared, info, arguments)
+        if isinstance(declared, ConnectionPart):
+            return connection_part(parent, declared.part)
+        if isinstance(declared, MoneyPart):
+            return parent[declared.part]
+        assert isinstance(parent, Row)
+        if isinstance(declared, ToOne):
+            return await self.to_one(parent, declared, type_)
+        if isinstance(declared, ToMany):
+            assert declared.column is not None
+            return await self.page(info, arguments, {declared.column.name: parent.values["id"]})
+        if isinstance(declared, ToList):
+            assert declared.column is not None
+            assert declared.order is not None
+            rows = await self.rows(type_, {declared.column.name: parent.values["id"]})
+            name = declared.order.name
+            return sorted(rows, key=lambda row: (row.values[name], row.values["id"]))
+        return await self.own_value(parent, declared)
+
+    async def own_value(self, row: Row, declared: Source | None) -> Any:
+        """A value of the row itself."""
+        if isinstance(declared, GlobalId):
+            return encode_id(row.type_name, row.values["id"])
+        if isinstance(declared, Key):
+            return row.values["id"]
+        if isinstance(declared, ColumnValue):
+            assert declared.column is not None
+            value = row.values[declared.column.name]
+            return json.loads(value) if value is not None and kind_of(declared.column) == "json" else value
+        if isinstance(declared, MoneyValue):
+            assert declared.amount is not None
+            assert declared.currency is not None
+            amount = row.values[declared.amount.name]
+            return None if amount is None else {"amount": amount, "currency": row.values[declared.currency.name]}
+        if isinstance(declared, SqlValue):
+            expression = declared.sql.format(row="subject")
+            found = await self.fetch(
+                f"SELECT {expression} AS value FROM {row.table.name} subject WHERE id = $1", row.values["id"]
+            )
+            return found[0]["value"]
+        raise TypeError(f"the reference does not know {declared!r}")
+
+    async def root(self, declared: Source, info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> Any:
+        """A field of the query type."""
+        if isinstance(declared, RootConnection):
+            return await self.page(info, arguments, {})
+        if isinstance(declared, RootSingle):
+            type_ = get_named_type(info.return_type)
+            return await self.by_id(type_, decode_id(arguments["id"], type_.name)[1])
+        assert isinstance(declared, RootNode)
+        if not declared.many:
+            return await self.node(info.schema, arguments["id"])
+        if len(arguments["ids"]) > MAX_PAGE:
+            raise InvalidPage(f"at most {MAX_PAGE} ids")
+        return [await self.node(info.schema, value) for value in arguments["ids"]]
+
+    async def node(self, schema: GraphQLSchema, value: str) -> Row | None:
+        """The object behind a global id."""
+        name, key = decode_id(value)
+        type_ = schema.type_map.get(name)
+        binding = binding_of(type_)
+        if binding is None or binding.model is None:
+            raise InvalidId(f"{value[:40]!r} is not the id of an object")
+        return await self.by_id(type_, key)
+
+    async def by_id(self, type_: Any, key: int) -> Row | None:
+        """One row in the caller's reach."""
+        return next(iter(await self.rows(type_, {"id": key})), None)
+
+    async def to_one(self, parent: Row, declared: ToOne, type_: Any) -> Row | None:
+        """The row behind a foreign key, or the row that points here."""
+        assert declared.column is not None
+        column = declared.column
+        if column.table is parent.table:
+            key = parent.values[column.name]
+            return None if key is None else await self.by_id(type_, key)
+        found = await self.rows(type_, {column.name: parent.values["id"]}, declared.only)
+        if len(found) > 1:
+            raise NotFound(f"{column} is not unique")
+        return found[0] if found else None
+
+    async def page(self, info: GraphQLResolveInfo[Any], arguments: dict[str, Any], held: dict[str, Any]) -> Page:
+        """The page of a connection: all rows are read, then filtered, ordered and cut here."""
+        first, last = arguments.get("first"), arguments.get("last")
+        sizes = [size for size in (first, last) if size is not None]
+        if len(sizes) > 1 or any(not 1 <= size <= MAX_PAGE for size in sizes):
+            raise InvalidPage("bad `first` or `last`")
+        definition = info.parent_type.fields[info.field_name]
+        connection: Any = get_named_type(info.return_type)
+        rows = await self.rows(get_named_type(connection.fields["nodes"].type), held)
+        terms = getattr(_input_class(definition, "filter"), TERMS_KEY)
+        given = arguments.get("filter") or {}
+        for name, term in terms.items():
+            wanted = given.get(to_camel_case(name))
+            if wanted is not None:
+                rows = [row for row in rows if _meets(row.values[term.column.name], term, wanted)]
+        order = arguments.get("orderBy")
+        name = str(_plain(order["field"])) if order else "CREATED_AT"
+        descending = _plain(order["direction"]) == "DESC" if order else True
+        column = getattr(_input_class(definition, "orderBy"), ORDERS_KEY).get(name)
+
+        def key(row: Row) -> Any:
+            return (row.values[column.name], row.values["id"]) if column is not None else (row.values["id"],)
+
+        rows.sort(key=key, reverse=descending)
+        total = len(rows)
+        texts = await self.as_text(rows, column)
+        cursors = {row.values["id"]: encode_cursor(name, texts.get(row.values["id"]), row.values["id"]) for row in rows}
+        for side in ("after", "before"):
+            if arguments.get(side) is not None:
+                text, at = decode_cursor(arguments[side], name, None if column is None else kind_of(column))
+                edge = (await self.from_text(column, text), at) if column is not None else (at,)
+                behind = (side == "after") == descending
+                rows = [row for row in rows if (key(row) < edge if behind else key(row) > edge)]
+        size = sizes[0] if sizes else DEFAULT_PAGE
+        taken = rows[-size:] if last is not None else rows[:size]
+        more = len(rows) > size
+        return Page(
+            [(cursors[row.values["id"]], row) for row in taken],
+            more if last is not None else arguments.get("after") is not None,
+            arguments.get("before") is not None if last is not None else more,
+            total,
+        )
+
+    async def rows(self, type_: Any, held: dict[str, Any], only: str = "") -> list[Row]:
+        """The rows of a type whose columns have these values, held to the caller's reach."""
+        binding = binding_of(type_)
+        assert binding is not None
+        assert binding.model is not None
+        table = cast(Table, binding.model.__table__)
+        if self.principal.is_tenant and not reachable_by_tenants(table):
+            return []
+        conditions = [f"subject.{name} = ${index}" for index, name in enumerate(held, 1)]
+        if only:
+            conditions.append(only.format(row="subject"))
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        found = [
+            dict(record) for record in await self.fetch(f"SELECT * FROM {table.name} subject{where}", *held.values())
+        ]
+        column = scope_column(table)
+        if self.principal.is_tenant and column is not None:
+            found = [values for values in found if values[column] == self.principal.partner_id]
+        return [Row(type_.name, table, values) for values in found]
+
+    async def as_text(self, rows: list[Row], column: Any) -> dict[int, str]:
+        """The order column's values as PostgreSQL writes them, by key."""
+        if column is None or not rows:
+            return {}
+        found = await self.fetch(
+            f"SELECT id, {column.name}::text AS value FROM {rows[0].table.name} WHERE id = ANY ($1)",
+            [row.values["id"] for row in rows],
+        )
+        return {record["id"]: record["value"] for record in found}
+
+    async def from_text(self, column: Any, text: str | None) -> Any:
+        """A cursor's value in the form of the column."""
+        type_ = {"datetime": "timestamptz", "decimal": "numeric", "int": "int", "bigint": "bigint"}.get(
+            kind_of(column), "text"
+        )
+        return (await self.fetch(f"SELECT $1::text::{type_} AS value", text))[0]["value"]
+
+    async def fetch(self, sql: str, *parameters: Any) -> list[asyncpg.Record]:
+        """One small statement; siblings wait for each other."""
+        async with self._lock:
+            return await self.connection.fetch(sql, *parameters)
+
+
+def connection_part(parent: Any, part: str) -> Any:
+    """A field of a connection, of an edge or of the page information."""
+    if isinstance(parent, tuple):
+        return parent[0] if part == "cursor" else parent[1]
+    assert isinstance(parent, Page)
+    cursors = [cursor for cursor, _ in parent.rows]
+    return {
+        "nodes": [row for _, row in parent.rows],
+        "edges": parent.rows,
+        "page_info": parent,
+        "total_count": parent.total,
+        "has_next_page": parent.after,
+        "has_previous_page": parent.before,
+        "start_cursor": cursors[0] if cursors else None,
+        "end_cursor": cursors[-1] if cursors else None,
+    }[part]
+
+
+def _input_class(definition: Any, argument: str) -> Any:
+    return definition.args[argument].type.extensions[DEFINITION].origin
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def _meets(value: Any, term: Any, wanted: Any) -> bool:
+    if term.kind == "any_of":
+        return value in [_plain(item) for item in wanted]
+    if value is None:
+        return False
+    if term.id_of is not None:
+        return bool(value == decode_id(wanted, term.id_of)[1])
+    if term.kind == "equals":
+        return bool(value == _plain(wanted))
+    return bool(value >= wanted if term.kind == "at_least" else value < wanted)
