@@ -14,9 +14,10 @@ import web.pages
 from core.database import transaction
 from core.principal import SYSTEM
 from resolvers.root import schema
-from services import demo
+from services import access
 from web.app import app
 
+EMAIL = "ada@kontora.test"
 PASSWORD = "correct horse battery"
 EXAMPLES = Path(web.pages.__file__).parent / "graphiql" / "src" / "examples.js"
 HTML = {"accept": "text/html"}
@@ -24,9 +25,9 @@ HTML = {"accept": "text/html"}
 
 @pytest.fixture
 async def browser(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser on a house with the demo world."""
+    """A browser on a house with one user."""
     async with transaction(SYSTEM) as session:
-        await demo.seed(session, password=PASSWORD)
+        await access.create_superadmin(session, SYSTEM, email=EMAIL, name="Ada", password=PASSWORD)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://kontora.test", headers=HTML
     ) as client:
@@ -34,7 +35,7 @@ async def browser(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def sign_in(browser: httpx.AsyncClient, password: str = PASSWORD, **more: str) -> httpx.Response:
-    form = {"email": "superadmin@demo.test", "password": password, **more}
+    form = {"email": EMAIL, "password": password, **more}
     return await browser.post("/sign-in", data=form, headers={"sec-fetch-site": "same-origin"})
 
 
@@ -97,7 +98,7 @@ async def test_signing_in_leads_nowhere_else(browser: httpx.AsyncClient, wanted:
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.test"}])
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
 async def test_forms_of_other_sites_are_refused(browser: httpx.AsyncClient, path: str, headers: dict[str, str]) -> None:
-    form = {"email": "superadmin@demo.test", "password": PASSWORD}
+    form = {"email": EMAIL, "password": PASSWORD}
     answer = await browser.post(path, data=form, headers=headers)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers

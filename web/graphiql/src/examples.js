@@ -12,7 +12,7 @@ query Viewer {
 `,
   },
   {
-    query: `# Partners with what they use and owe; only these fields are read, in one SQL statement.
+    query: `# Partners with what they use and owe; exactly these fields are read, in one SQL statement.
 query Partners {
   partners(first: 10) {
     totalCount
@@ -20,14 +20,22 @@ query Partners {
       name
       installs(first: 3) {
         nodes {
-          domain
           status
+          product {
+            name
+          }
+          subscription {
+            status
+            endsAt
+          }
+          wallet {
+            balance
+          }
         }
       }
-      invoices(first: 3) {
+      invoices(first: 3, filter: { status: [PENDING] }) {
         nodes {
           number
-          status
           total {
             amount
             currency
@@ -38,5 +46,24 @@ query Partners {
   }
 }
 `,
+  },
+  {
+    query: `# A mutation answers with the object as the caller wants to see it, or says what was wrong.
+mutation CreatePartner($input: PartnerCreateInput!) {
+  partnerCreate(input: $input) {
+    partner {
+      id
+      name
+      createdAt
+    }
+    userErrors {
+      code
+      field
+      message
+    }
+  }
+}
+`,
+    variables: JSON.stringify({ input: { name: "North Wind" } }, null, 2),
   },
 ];
