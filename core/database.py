@@ -78,7 +78,12 @@ def engine() -> AsyncEngine:
             )
 
         here.engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=connect, pool_size=settings.database_pool_size, max_overflow=10
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            # Errors are logged, and parameters are personal data.
+            hide_parameters=True,
+            pool_size=settings.database_pool_size,
+            max_overflow=10,
         )
     return here.engine
 
@@ -105,6 +110,8 @@ async def read_pool(*, tenant: bool) -> asyncpg.Pool[asyncpg.Record]:
                 min_size=1,
                 max_size=settings.database_pool_size,
                 reset=_no_reset,
+                statement_cache_size=500,
+                max_cacheable_statement_size=0,
                 server_settings={
                     "role": TENANT_ROLE if tenant else APP_ROLE,
                     "statement_timeout": str(settings.statement_timeout_ms),

@@ -133,8 +133,8 @@ class AccessQueries:
 class AccessMutations:
     """Mutations of access."""
 
-    sign_in: Any = mutation(sign_in, SignInPayload, requires="")
-    session_refresh: Any = mutation(session_refresh, SignInPayload, requires="")
+    sign_in: Any = mutation(sign_in, SignInPayload, requires="", as_application=True)
+    session_refresh: Any = mutation(session_refresh, SignInPayload, requires="", as_application=True)
     sign_out: Any = mutation(sign_out, SignOutPayload, requires="viewer:self")
     api_token_create: Any = mutation(api_token_create, ApiTokenCreatePayload, requires="api_token:write")
     api_token_revoke: Any = mutation(api_token_revoke, ApiTokenRevokePayload, requires="api_token:write")
