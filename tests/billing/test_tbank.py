@@ -1,0 +1,248 @@
+"""T-Bank: the documented signatures, and the whole payment against an emulator that also misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from core import http
+from core.database import transaction
+from core.principal import Principal
+from core.settings import get_settings
+from domain.catalog import Term
+from gateways.interface import ForgedNotification, GatewayRefused, GatewayUnanswered, MalformedNotification
+from gateways.tbank.client import TBankGateway
+from gateways.tbank.emulator import TBankEmulator
+from gateways.tbank.token import token
+from services import billing
+from services.billing import payments as billing_payments
+from web.app import app
+from workers.outbox import Outcome, process
+
+VECTORS = [
+    (
+        {
+            "TerminalKey": "MerchantTerminalKey",
+            "Amount": 19200,
+            "OrderId": "21090",
+            "Description": "Подарочная карта на 1000 рублей",
+        },
+        "usaf8fw8fsw21g",
+        "0024a00af7c350a3a67ca168ce06502aa72772456662e38696d48b56ee9c97d9",
+    ),
+    (
+        {
+            "TerminalKey": "MerchantTerminalKey",
+            "Amount": 19200,
+            "OrderId": "00000",
+            "Description": "Подарочная карта на 1000 рублей",
+        },
+        "11111111111111",
+        "72dd466f8ace0a37a1f740ce5fb78101712bc0665d91a8108c7c8a0ccd426db2",
+    ),
+    (
+        {"TerminalKey": "TinkoffBankTest", "PaymentId": "13660"},
+        "TinkoffBankTest",
+        "73aa2711ec980262a31b3ade1021827b5672195348e6cc70335ca081a010e4ed",
+    ),
+    (
+        {
+            "TerminalKey": "TinkoffBankTest",
+            "OrderId": "21090",
+            "Success": False,
+            "Status": "REJECTED",
+            "PaymentId": 3093639567,
+            "ErrorCode": "1051",
+            "Amount": 140000,
+            "CardId": 322264,
+            "Pan": "430000******0777",
+            "ExpDate": "1130",
+            "Data": {"Route": "TCB"},
+        },
+        "TinkoffBankTest",
+        "3b21d130e43b0621c36abcaf8f009ac31ce8813ee9335bb11ab9eb1d64061868",
+    ),
+]
+
+
+@pytest.mark.parametrize(("parameters", "password", "expected"), VECTORS)
+def test_tokens_are_the_documented_ones(parameters: dict[str, Any], password: str, expected: str) -> None:
+    assert token({**parameters, "Token": "never signed"}, password) == expected
+
+
+@pytest.fixture
+async def bank(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TBankEmulator]:
+    """The emulator behind the client, and notifications that come to our own door."""
+    monkeypatch.setenv("KONTORA_GATEWAY", "tbank")
+    monkeypatch.setenv("KONTORA_TBANK_TERMINAL_KEY", "TinkoffBankTest")
+    monkeypatch.setenv("KONTORA_TBANK_PASSWORD", "TinkoffBankTest")
+    get_settings.cache_clear()
+
+    async def send(url: str, body: str) -> str:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as gateway:
+            return (await gateway.post(url, content=body)).text
+
+    emulator = TBankEmulator(send=send)
+
+    @asynccontextmanager
+    async def client(**_: Any) -> AsyncIterator[httpx.AsyncClient]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(emulator.app)) as made:
+            yield made
+
+    monkeypatch.setattr(http, "client", client)
+    yield emulator
+    get_settings.cache_clear()
+
+
+async def order(world: Any, staff: Principal) -> int:
+    async with transaction(staff) as session:
+        _, payment = await billing.create_subscription(
+            session, staff, install_id=world.install, plan_id=world.plan, term=Term.MONTH, seats=3
+        )
+        return payment.id
+
+
+async def run_notifications(owner: Any) -> None:
+    rows = await owner.fetch(
+        "SELECT id FROM outbox_messages WHERE kind = 'payment.notification' AND status = 'PENDING' ORDER BY id"
+    )
+    for row in rows:
+        assert await process(row["id"]) is Outcome.DONE
+
+
+async def test_a_payment_from_init_to_a_paid_subscription(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    await owner.execute(
+        "INSERT INTO contacts (partner_id, full_name, email, is_primary) VALUES ($1, 'A', 'a@example.com', true)",
+        world.partner,
+    )
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    payment = await owner.fetchrow("SELECT * FROM payments")
+    assert payment["payment_link"] == f"https://tbank.example/new/{payment['gateway_payment_id']}"
+    await bank.pay(payment["gateway_payment_id"])
+    await run_notifications(owner)
+    payment = await owner.fetchrow("SELECT * FROM payments")
+    assert (payment["status"], payment["masked_card"]) == ("CONFIRMED", "220138******0013")
+    assert "Token" not in payment["gateway_answer"]
+    assert await owner.fetchval("SELECT status FROM invoices") == "PAID"
+    subscription = await owner.fetchrow("SELECT status, rebill_id_encrypted FROM subscriptions")
+    assert subscription["status"] == "ACTIVE"
+    assert subscription["rebill_id_encrypted"] is not None
+    assert bank.calls == ["Init"]
+
+
+async def test_a_lost_answer_is_found_again_and_never_sent_twice(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    payment_id = await order(world, staff)
+    bank.lose_answers()
+    with pytest.raises(GatewayUnanswered):
+        await billing.open_payment(payment_id)
+    assert await owner.fetchval("SELECT status FROM payments") == "UNKNOWN"
+    with pytest.raises(billing_payments.InFlight):
+        await billing.repair_payment(payment_id)
+    await owner.execute("UPDATE payments SET updated_at = now() - interval '2 minutes'")
+    async with transaction() as session:
+        assert await billing.unsettled_payments(session, 10) == [payment_id]
+    await owner.execute("UPDATE payments SET updated_at = now() - interval '2 minutes'")
+    await billing.repair_payment(payment_id)
+    assert bank.calls == ["Init", "CheckOrder"]
+    payment = await owner.fetchrow("SELECT status, gateway_payment_id FROM payments")
+    assert (payment["status"], payment["gateway_payment_id"]) == ("PENDING", next(iter(bank.payments)))
+
+
+async def test_a_missed_notification_is_made_up_by_asking(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    bank.send = None
+    await bank.pay(next(iter(bank.payments)))
+    await billing.repair_payment(payment_id)
+    assert await owner.fetchval("SELECT status FROM invoices") == "PAID"
+    assert bank.calls == ["Init", "GetState"]
+
+
+async def test_a_refused_init_ends_the_payment(bank: TBankEmulator, world: Any, staff: Principal, owner: Any) -> None:
+    payment_id = await order(world, staff)
+    bank.password = "changed"
+    await billing.open_payment(payment_id)
+    payment = await owner.fetchrow("SELECT status, error_code FROM payments")
+    assert tuple(payment) == ("REJECTED", "204")
+    assert await owner.fetchval("SELECT status FROM invoices") == "FAILED"
+
+
+async def test_refunds_are_told_in_part_and_whole(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    bank_id = next(iter(bank.payments))
+    await bank.pay(bank_id)
+    await run_notifications(owner)
+    terminal = TBankGateway("https://tbank.example/v2/", "TinkoffBankTest", "TinkoffBankTest")
+    for _ in range(2):
+        part = await terminal.cancel(bank_id, Decimal("100.00"), "refund-1")
+        assert (part.gateway_status, part.amount) == ("PARTIAL_REFUNDED", Decimal("100.00"))
+    async with transaction() as session:
+        await billing_payments.advance(session, payment_id, part, source="test")
+    assert await owner.fetchval("SELECT refunded_amount FROM payments") == 100
+    assert await owner.fetchval("SELECT status FROM invoices") == "PARTIALLY_REFUNDED"
+    whole = await terminal.cancel(bank_id, Decimal("200.00"), "refund-2")
+    async with transaction() as session:
+        await billing_payments.advance(session, payment_id, whole, source="test")
+    assert tuple(await owner.fetchrow("SELECT status, refunded_amount FROM payments")) == ("REFUNDED", Decimal(300))
+    with pytest.raises(GatewayRefused):
+        await terminal.cancel(bank_id, Decimal("1.00"), "refund-3")
+
+
+async def test_every_order_of_the_two_notifications_pays_once(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    bodies = await bank.pay(next(iter(bank.payments)))
+    for body in reversed(bodies):
+        async with transaction() as session:
+            await billing.receive_notification(session, "tbank", body, {})
+    await run_notifications(owner)
+    assert await owner.fetchval("SELECT count(*) FROM payment_state_changes WHERE to_status = 'CONFIRMED'") == 1
+    assert await owner.fetchval("SELECT count(*) FROM subscriptions") == 1
+
+
+async def test_forged_and_foreign_notifications_are_refused(bank: TBankEmulator, world: Any, staff: Principal) -> None:
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    genuine = orjson.loads(bank.notification(next(iter(bank.payments)), "REJECTED"))
+    terminal = TBankGateway("https://tbank.example/v2/", "TinkoffBankTest", "TinkoffBankTest")
+    foreign = {**genuine, "TerminalKey": "Other"}
+    for forged in ({**genuine, "Status": "CONFIRMED"}, {**genuine, "Token": None}, {**genuine, "Token": "é"}, {}):
+        with pytest.raises(ForgedNotification):
+            terminal.read_notification(orjson.dumps(forged).decode(), {})
+    with pytest.raises(ForgedNotification):
+        signed = {**foreign, "Token": token(foreign, "TinkoffBankTest")}
+        terminal.read_notification(orjson.dumps(signed).decode(), {})
+    for malformed in ("", "null", "[]", "1", "{"):
+        with pytest.raises(MalformedNotification):
+            terminal.read_notification(malformed, {})
+    bare = {"TerminalKey": "TinkoffBankTest", "Status": "ACTIVE", "NotificationType": "LINKACCOUNT"}
+    with pytest.raises(MalformedNotification):
+        signed = {**bare, "Token": token(bare, "TinkoffBankTest")}
+        terminal.read_notification(orjson.dumps(signed).decode(), {})
+
+
+async def test_opening_by_the_request_and_the_worker_at_once_sends_one_init(
+    bank: TBankEmulator, world: Any, staff: Principal
+) -> None:
+    payment_id = await order(world, staff)
+    await asyncio.gather(*(billing.open_payment(payment_id) for _ in range(3)), return_exceptions=True)
+    assert bank.calls == ["Init"]
