@@ -81,7 +81,7 @@ class Product(Node):
 PlanFilter = filter_input(
     "Plan",
     {
-        "product": equals(models.Plan.product_id, "Only of this product.", id_of="Product"),
+        "product_id": equals(models.Plan.product_id, "Only of this product.", id_of="Product"),
         "name": equals(models.Plan.name, "Exactly this tier."),
         "currency": equals(models.Plan.currency, "Only in this currency."),
         "active": equals(models.Plan.active, "Only plans on sale, or only withdrawn ones."),
@@ -123,7 +123,7 @@ class Plan(Node):
 PlanPriceFilter = filter_input(
     "PlanPrice",
     {
-        "plan": equals(models.PlanPrice.plan_id, "Only of this plan.", id_of="Plan"),
+        "plan_id": equals(models.PlanPrice.plan_id, "Only of this plan.", id_of="Plan"),
         "term": any_of(models.PlanPrice.term, "Only of these terms."),
     },
 )

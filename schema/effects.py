@@ -24,7 +24,7 @@ OutboxMessageFilter = filter_input(
     {
         "status": any_of(models.OutboxMessage.status, "Only these states."),
         "kind": any_of(models.OutboxMessage.kind, "Only these kinds."),
-        "partner": equals(models.OutboxMessage.partner_id, "Only of this partner.", id_of="Partner"),
+        "partner_id": equals(models.OutboxMessage.partner_id, "Only of this partner.", id_of="Partner"),
         "created_from": at_least(models.OutboxMessage.created_at, "Written at this moment or later."),
         "created_before": before(models.OutboxMessage.created_at, "Written before this moment."),
     },
@@ -68,7 +68,7 @@ DeadLetterFilter = filter_input(
     {
         "status": any_of(models.DeadLetter.status, "Only these states."),
         "kind": any_of(models.DeadLetter.kind, "Only these kinds."),
-        "partner": equals(models.DeadLetter.partner_id, "Only of this partner.", id_of="Partner"),
+        "partner_id": equals(models.DeadLetter.partner_id, "Only of this partner.", id_of="Partner"),
     },
 )
 DeadLetterOrder = order_input("DeadLetter")
@@ -104,9 +104,9 @@ ProductEventFilter = filter_input(
     {
         "status": any_of(models.ProductEvent.status, "Only these states."),
         "type": any_of(models.ProductEvent.type, "Only these types."),
-        "partner": equals(models.ProductEvent.partner_id, "Only of this partner.", id_of="Partner"),
-        "product": equals(models.ProductEvent.product_id, "Only to this product.", id_of="Product"),
-        "install": equals(models.ProductEvent.install_id, "Only of this install.", id_of="Install"),
+        "partner_id": equals(models.ProductEvent.partner_id, "Only of this partner.", id_of="Partner"),
+        "product_id": equals(models.ProductEvent.product_id, "Only to this product.", id_of="Product"),
+        "install_id": equals(models.ProductEvent.install_id, "Only of this install.", id_of="Install"),
         "created_from": at_least(models.ProductEvent.created_at, "Happened at this moment or later."),
         "created_before": before(models.ProductEvent.created_at, "Happened before this moment."),
     },
@@ -148,7 +148,7 @@ class ProductEvent(Node):
 
 EventDeliveryFilter = filter_input(
     "EventDelivery",
-    {"event": equals(models.EventDelivery.product_event_id, "Only of this event.", id_of="ProductEvent")},
+    {"event_id": equals(models.EventDelivery.product_event_id, "Only of this event.", id_of="ProductEvent")},
 )
 EventDeliveryOrder = order_input("EventDelivery")
 
@@ -170,7 +170,7 @@ IdempotencyRecordFilter = filter_input(
     {
         "key": equals(models.IdempotencyRecord.key, "Only of this key."),
         "mutation": equals(models.IdempotencyRecord.mutation, "Only of this mutation."),
-        "partner": equals(models.IdempotencyRecord.partner_id, "Only of this partner.", id_of="Partner"),
+        "partner_id": equals(models.IdempotencyRecord.partner_id, "Only of this partner.", id_of="Partner"),
     },
 )
 IdempotencyRecordOrder = order_input("IdempotencyRecord", {"EXPIRES_AT": models.IdempotencyRecord.expires_at})

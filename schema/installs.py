@@ -30,8 +30,8 @@ LIVE = "{row}.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')"
 InstallFilter = filter_input(
     "Install",
     {
-        "partner": equals(models.Install.partner_id, "Only of this partner.", id_of="Partner"),
-        "product": equals(models.Install.product_id, "Only of this product.", id_of="Product"),
+        "partner_id": equals(models.Install.partner_id, "Only of this partner.", id_of="Partner"),
+        "product_id": equals(models.Install.product_id, "Only of this product.", id_of="Product"),
         "status": any_of(models.Install.status, "Only these states."),
         "subscription_kind": any_of(models.Install.subscription_kind, "Only those living on this."),
         "created_from": at_least(models.Install.created_at, "Installed at this moment or later."),
@@ -103,8 +103,8 @@ class Install(Node):
 OAuthTokenFilter = filter_input(
     "OAuthToken",
     {
-        "partner": equals(models.OAuthToken.partner_id, "Only of this partner.", id_of="Partner"),
-        "install": equals(models.OAuthToken.install_id, "Only of this install.", id_of="Install"),
+        "partner_id": equals(models.OAuthToken.partner_id, "Only of this partner.", id_of="Partner"),
+        "install_id": equals(models.OAuthToken.install_id, "Only of this install.", id_of="Install"),
         "active": equals(models.OAuthToken.active, "Only tokens in use, or only retired ones."),
         "expires_before": before(models.OAuthToken.expires_at, "Expiring before this moment."),
     },

@@ -33,7 +33,7 @@ PartnerFilter = filter_input(
     {
         "status": any_of(models.Partner.status, "Only these states."),
         "inn": equals(models.Partner.inn, "Exactly this taxpayer number."),
-        "account_manager": equals(
+        "account_manager_id": equals(
             models.Partner.account_manager_id, "Only partners of this account manager.", id_of="User"
         ),
         "amocrm_account_id": equals(models.Partner.amocrm_account_id, "Exactly this amoCRM account."),
@@ -87,7 +87,7 @@ class Partner(Node):
 ContactFilter = filter_input(
     "Contact",
     {
-        "partner": equals(models.Contact.partner_id, "Only of this partner.", id_of="Partner"),
+        "partner_id": equals(models.Contact.partner_id, "Only of this partner.", id_of="Partner"),
         "is_primary": equals(models.Contact.is_primary, "Only primary contacts, or only the others."),
         "created_from": at_least(models.Contact.created_at, "Added at this moment or later."),
         "created_before": before(models.Contact.created_at, "Added before this moment."),

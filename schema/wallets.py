@@ -23,8 +23,8 @@ from planner.binding import (
 WalletFilter = filter_input(
     "Wallet",
     {
-        "partner": equals(models.Wallet.partner_id, "Only of this partner.", id_of="Partner"),
-        "install": equals(models.Wallet.install_id, "Only of this install.", id_of="Install"),
+        "partner_id": equals(models.Wallet.partner_id, "Only of this partner.", id_of="Partner"),
+        "install_id": equals(models.Wallet.install_id, "Only of this install.", id_of="Install"),
     },
 )
 WalletOrder = order_input("Wallet")
@@ -51,8 +51,8 @@ class Wallet(Node):
 WalletTransactionFilter = filter_input(
     "WalletTransaction",
     {
-        "partner": equals(models.WalletTransaction.partner_id, "Only of this partner.", id_of="Partner"),
-        "wallet": equals(models.WalletTransaction.wallet_id, "Only of this wallet.", id_of="Wallet"),
+        "partner_id": equals(models.WalletTransaction.partner_id, "Only of this partner.", id_of="Partner"),
+        "wallet_id": equals(models.WalletTransaction.wallet_id, "Only of this wallet.", id_of="Wallet"),
         "kind": any_of(models.WalletTransaction.kind, "Only these kinds."),
         "reference": equals(models.WalletTransaction.reference, "Exactly this reference."),
         "created_from": at_least(models.WalletTransaction.created_at, "Moved at this moment or later."),
@@ -94,9 +94,11 @@ class WalletTransaction(Node):
 LedgerEntryFilter = filter_input(
     "LedgerEntry",
     {
-        "partner": equals(models.LedgerEntry.partner_id, "Only of this partner.", id_of="Partner"),
-        "account": equals(models.LedgerEntry.account_id, "Only of this account.", id_of="LedgerAccount"),
-        "transaction": equals(models.LedgerEntry.transaction_id, "Only of this movement.", id_of="WalletTransaction"),
+        "partner_id": equals(models.LedgerEntry.partner_id, "Only of this partner.", id_of="Partner"),
+        "account_id": equals(models.LedgerEntry.account_id, "Only of this account.", id_of="LedgerAccount"),
+        "transaction_id": equals(
+            models.LedgerEntry.transaction_id, "Only of this movement.", id_of="WalletTransaction"
+        ),
     },
 )
 LedgerEntryOrder = order_input("LedgerEntry")
@@ -121,7 +123,7 @@ LedgerAccountFilter = filter_input(
     "LedgerAccount",
     {
         "kind": any_of(models.LedgerAccount.kind, "Only these kinds."),
-        "wallet": equals(models.LedgerAccount.wallet_id, "Only of this wallet.", id_of="Wallet"),
+        "wallet_id": equals(models.LedgerAccount.wallet_id, "Only of this wallet.", id_of="Wallet"),
     },
 )
 LedgerAccountOrder = order_input("LedgerAccount")
