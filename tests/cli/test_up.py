@@ -148,26 +148,23 @@ def test_a_killed_part_runs_again(copy: Copy, part: str) -> None:
     copy.until(copy.ready)
 
 
-def test_kill_9_of_everything_leaves_nothing_to_do_by_hand(copy: Copy) -> None:
-    everybody = [psutil.Process(copy.process.pid), *psutil.Process(copy.process.pid).children(recursive=True)]
-    for process in everybody:
-        process.kill()
-    copy.process.wait()
-    again = Copy(copy.data_dir, copy.port).started()
-    try:
-        assert again.ready()
-    finally:
-        assert again.end() == 0
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent was killed")
-def test_a_killed_supervisor_takes_everything_with_it(copy: Copy) -> None:
-    running = Copy(copy.data_dir, copy.port).started()
-    children = psutil.Process(running.process.pid).children(recursive=True)
-    running.process.kill()
-    running.process.wait()
+def test_after_kill_9_of_the_supervisor_or_of_everything_it_starts_again(copy: Copy) -> None:
+    supervisor = psutil.Process(copy.process.pid)
+    children = supervisor.children(recursive=True)
+    supervisor.kill()
+    copy.process.wait()
     assert not psutil.wait_procs(children, timeout=15)[1]
-    again = Copy(copy.data_dir, copy.port).started()
-    assert again.ready()
-    assert again.end() == 0
-    assert not re.search("Traceback", again.output)
+
+    second = Copy(copy.data_dir, copy.port).started()
+    assert second.ready()
+    for process in [psutil.Process(second.process.pid), *psutil.Process(second.process.pid).children(recursive=True)]:
+        process.kill()
+    second.process.wait()
+
+    third = Copy(copy.data_dir, copy.port).started()
+    try:
+        assert third.ready()
+    finally:
+        assert third.end() == 0
+    assert not re.search("Traceback", third.output)
