@@ -59,7 +59,7 @@ async def seed() -> str:
 async def _create_superadmin(email: str, name: str, password: str) -> None:
     from core.database import transaction
     from core.principal import SYSTEM
-    from services import access
+    from services.access import create_superadmin as create
 
     async with transaction(SYSTEM) as session:
-        await access.create_superadmin(session, SYSTEM, email=email, name=name, password=password)
+        await create(session, SYSTEM, email=email, name=name, password=password)

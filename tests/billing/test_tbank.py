@@ -150,11 +150,14 @@ async def test_a_lost_answer_is_found_again_and_never_sent_twice(
     assert await owner.fetchval("SELECT status FROM payments") == "UNKNOWN"
     with pytest.raises(billing_payments.InFlight):
         await billing.repair_payment(payment_id)
-    await owner.execute("UPDATE payments SET updated_at = now() - interval '2 minutes'")
     async with transaction() as session:
-        assert await billing.unsettled_payments(session, 10) == [payment_id]
+        assert await billing.ask_for_unsettled(session, 10) == 0
     await owner.execute("UPDATE payments SET updated_at = now() - interval '2 minutes'")
-    await billing.repair_payment(payment_id)
+    for expected in (1, 0):
+        async with transaction() as session:
+            assert await billing.ask_for_unsettled(session, 10) == expected
+    message = await owner.fetchval("SELECT id FROM outbox_messages WHERE kind = 'payment.refresh'")
+    assert await process(message) is Outcome.DONE
     assert bank.calls == ["Init", "CheckOrder"]
     payment = await owner.fetchrow("SELECT status, gateway_payment_id FROM payments")
     assert (payment["status"], payment["gateway_payment_id"]) == ("PENDING", next(iter(bank.payments)))

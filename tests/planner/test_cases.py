@@ -41,8 +41,8 @@ def readable(sql: str) -> str:
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.graphql")), ids=lambda path: path.stem)
 async def test_case(
     path: Path,
-    planner: Planner,  # noqa: F811
-    world: asyncpg.Connection,  # noqa: F811
+    planner: Planner,
+    world: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = path.read_text()
