@@ -9,6 +9,7 @@ from typing import Any
 from graphql import FieldNode, GraphQLField
 from graphql.execution.values import VariableValues, get_argument_values
 
+from core.errors import UserError
 from planner.selection import Selected
 
 
@@ -66,6 +67,29 @@ class Binds:
     def unused(self, sql: str) -> list[str]:
         """Parameters that the statement does not mention, such as a filter's where only `__typename` is asked for."""
         return [parameter for parameter in self._arguments if parameter not in sql]
+
+
+class InvalidText(UserError):
+    """PostgreSQL keeps no NUL characters."""
+
+    code = "INVALID_TEXT"
+
+
+def refuse_nul(value: Any, path: tuple[str, ...] = ()) -> None:
+    """Make sure that no text in a value holds a NUL character, which PostgreSQL cannot keep.
+
+    Raises:
+        InvalidText: one does; names the way to it.
+    """
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidText("text may not contain the character U+0000", field=path)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            refuse_nul(item, (*path, str(name)))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            refuse_nul(item, path)
 
 
 def follow(value: Any, path: tuple[str, ...]) -> Any:

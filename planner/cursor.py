@@ -14,6 +14,8 @@ from core.errors import UserError
 from core.ids import MAX_KEY
 
 MAX_CURSOR_CHARS = 2_000
+# As PostgreSQL writes a moment; other forms that Python reads are not all read by PostgreSQL.
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?[+-]\d{2}(:\d{2})?")
 
 
 class InvalidCursor(UserError):
@@ -54,7 +56,7 @@ def _valid(value: Any, kind: str | None) -> bool:
     if not isinstance(value, str) or "\0" in value:
         return False
     if kind == "datetime":
-        return datetime.datetime.fromisoformat(value).tzinfo is not None
+        return bool(_MOMENT.fullmatch(value)) and datetime.datetime.fromisoformat(value).tzinfo is not None
     if kind in ("int", "bigint"):
         return bool(re.fullmatch(r"-?\d{1,18}", value))
     if kind == "decimal":

@@ -138,6 +138,8 @@ def _money_text(scope: Scope, selected: Selected, source: MoneyValue, alias: str
             currency = json_text(f"{alias}.{source.currency.name}", "text", nullable=False)
             parts.append(f"CASE WHEN {alias}.{source.amount.name} IS NOT NULL THEN {currency} END")
     parts.append(literal("}"))
+    if len(parts) == 2:
+        return f"CASE WHEN {alias}.{source.amount.name} IS NOT NULL THEN '{{}}' END"
     return concatenated(parts)
 
 

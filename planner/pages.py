@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.ids import decode_id
 from core.principal import Principal
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
-from planner.binds import Binds, follow
+from planner.binds import Binds, follow, refuse_nul
 from planner.cursor import decode_cursor
 from planner.selection import DEFINITION, Selected
 from planner.sources import FilterTerm
@@ -144,6 +144,7 @@ def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], alia
     def one(value: Any) -> Any:
         if term.id_of is not None:
             return decode_id(value, term.id_of)[1]
+        refuse_nul(value, path)
         return _plain(value)
 
     if term.kind == "any_of":

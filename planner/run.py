@@ -31,7 +31,7 @@ from core.principal import Principal
 from core.request import current_request
 from core.settings import get_settings
 from planner.answer import Answer, told, told_graphql
-from planner.binds import fill
+from planner.binds import fill, refuse_nul
 from planner.compile import Draft, Statement, compile_roots
 from planner.limits import MAX_TOKENS, CostTooHigh, check_document, cost_of
 from planner.nested import Scope
@@ -328,15 +328,17 @@ class Planner:
         self, plan: _Plan, values: VariableValues, context: RunContext, run_mutation: MutationRunner
     ) -> Answer:
         data: dict[str, Any] = dict(plan.constants)
-        for call in plan.functions:
-            bound = replace(call, variables=values)
-            data[call.selected.key] = await run_mutation(bound, self.arguments(call.selected, values), context)
+        # All arguments are judged before anything is changed.
+        calls = [(replace(call, variables=values), self.arguments(call.selected, values)) for call in plan.functions]
+        for call, arguments in calls:
+            data[call.selected.key] = await run_mutation(call, arguments, context)
         return Answer({key: data[key] for key in plan.keys}, cost=plan.cost)
 
     def arguments(self, selected: Selected, values: VariableValues) -> dict[str, Any]:
         """The arguments of a function, as Python values and input objects."""
         assert selected.definition is not None
         given = get_argument_values(selected.definition, selected.node, values)
+        refuse_nul(given)
         declared = selected.definition.extensions[DEFINITION].arguments
         registry = self.strawberry.schema_converter.scalar_registry
         return convert_arguments(given, declared, registry, self.strawberry.config)

@@ -30,7 +30,11 @@ def _read_datetime(value: Any) -> datetime.datetime:
         raise ValueError(
             f"{str(value)[:40]!r} is not a moment in RFC 3339 with a time zone, such as 2026-01-31T12:00:00Z"
         )
-    return datetime.datetime.fromisoformat(value)
+    moment = datetime.datetime.fromisoformat(value)
+    try:
+        return moment.astimezone(datetime.UTC)
+    except OverflowError:
+        raise ValueError(f"{value!r} lies outside of the years 1 to 9999 in UTC") from None
 
 
 def _read_decimal(value: Any) -> decimal.Decimal:
