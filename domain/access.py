@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -24,3 +26,38 @@ class SessionKind(StrEnum):
 
     TOKEN = "TOKEN"  # noqa: S105
     COOKIE = "COOKIE"
+
+
+@dataclass(frozen=True, slots=True)
+class LockRule:
+    """How failed sign-ins lock what they are counted for (ACC-1).
+
+    Parameters:
+        free_attempts: failures before the first lock.
+        first_lock: length of the first lock; each further failure doubles it.
+        longest_lock: the doubling ends here.
+    """
+
+    free_attempts: int
+    first_lock: timedelta
+    longest_lock: timedelta
+
+    def lock_after(self, failures: int) -> timedelta | None:
+        """The lock that the ``failures``-th failure in a row brings; None while attempts are free."""
+        beyond = failures - self.free_attempts
+        if beyond < 0:
+            return None
+        # 2^20 first locks are longer than any longest lock; the bound keeps the arithmetic small.
+        return min(self.first_lock * (1 << min(beyond, 20)), self.longest_lock)
+
+
+CALLER_RULE = LockRule(5, timedelta(seconds=30), timedelta(hours=1))
+"""For one account as guessed from one address: a guesser cannot lock the owner out elsewhere."""
+
+ACCOUNT_RULE = LockRule(50, timedelta(seconds=30), timedelta(minutes=15))
+"""For one account as guessed from everywhere: bounds a guesser with many addresses."""
+
+ADDRESS_RULE = LockRule(30, timedelta(seconds=10), timedelta(minutes=15))
+"""For one address over all accounts: bounds one password tried on many accounts; an office shares an address."""
+
+FAILURES_FORGOTTEN_AFTER = timedelta(hours=24)

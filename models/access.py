@@ -128,3 +128,17 @@ class ApiToken(Keyed, Base):
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class SignInFailure(Base):
+    """Failed sign-ins in a row of one account, one address, or one account from one address (ACC-1).
+
+    The subject is a keyed hash, so unknown emails are counted like known ones and nothing personal is kept.
+    """
+
+    __tablename__ = "sign_in_failures"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    last_failed_at: Mapped[datetime] = mapped_column(index=True)
+    locked_until: Mapped[datetime | None]

@@ -47,6 +47,7 @@ class _Recent:
 
 
 _recent = _Recent()
+_recent_cookies = _Recent()
 
 
 async def principal_of_scope(scope: Scope) -> Principal:
@@ -68,7 +69,7 @@ async def principal_of_scope(scope: Scope) -> Principal:
         return _recent.get(credential) or await _look_up(credential)
     cookie = _cookie_of(cookies) if cookies else None
     if cookie:
-        return _recent.get(cookie) or await _look_up_cookie(cookie)
+        return _recent_cookies.get(cookie) or await _look_up_cookie(cookie)
     return ANONYMOUS
 
 
@@ -106,7 +107,7 @@ async def end_cookie_session(request: Request, response: Response) -> None:
         async with transaction(principal) as session:
             await access.sign_out(session, principal)
     if credential:
-        _recent.forget(credential)
+        _recent_cookies.forget(credential)
     response.delete_cookie(_cookie_name(), path="/", secure=_secure(), httponly=True, samesite="lax")
 
 
@@ -122,7 +123,7 @@ async def _look_up(credential: str) -> Principal:
 
 async def _look_up_cookie(credential: str) -> Principal:
     principal = await access.principal_of_cookie(credential)
-    _recent.put(credential, principal, TRUSTED_SECONDS)
+    _recent_cookies.put(credential, principal, TRUSTED_SECONDS)
     return principal
 
 

@@ -38,6 +38,8 @@ async def create_api_token(
     """
     if actor.user_id is None:
         raise InvalidApiToken("only users have API tokens")
+    if actor.api_token_id is not None:
+        raise InvalidApiToken("API tokens are made by people: a token that makes tokens could outlive its revocation")
     if not 1 <= len(name.strip()) <= MAX_NAME_CHARS:
         raise InvalidApiToken(f"a name has 1 to {MAX_NAME_CHARS} characters", field=("input", "name"))
     beyond = sorted(set(permissions) - actor.permissions)

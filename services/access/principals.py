@@ -9,13 +9,15 @@ import asyncpg
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
+from sqlalchemy import update
 
 from core import clock
 from core.crypto import keyed_hash
-from core.database import read_pool
+from core.database import read_pool, transaction
 from core.errors import Unauthenticated
 from core.principal import Principal
 from core.settings import get_settings
+from models import ApiToken
 
 ALGORITHM = "HS256"
 LAST_USE_PRECISION = timedelta(minutes=1)
@@ -87,8 +89,8 @@ async def principal_of_api_token(token: str) -> Principal:
     row = await _standing(_BY_API_TOKEN, keyed_hash(token, API_TOKEN_PURPOSE))
     now = clock.now()
     if row["last_used_at"] is None or now - row["last_used_at"] > LAST_USE_PRECISION:
-        pool = await read_pool(tenant=False)
-        await pool.execute("UPDATE api_tokens SET last_used_at = $2 WHERE id = $1", row["api_token_id"], now)
+        async with transaction() as session:
+            await session.execute(update(ApiToken).where(ApiToken.id == row["api_token_id"]).values(last_used_at=now))
     return _principal(row)
 
 

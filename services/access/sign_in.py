@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.crypto import hash_password, verify_password
 from core.principal import ANONYMOUS
+from core.request import current_request
 from domain.access import UserStatus
 from models import User
 from services import audit
+from services.access.failures import Attempt, count_failure, forget_failures, locked_until
 from services.access.sessions import SignedIn, start_token_session
 
-FREE_ATTEMPTS = 5
-FIRST_LOCK = timedelta(seconds=30)
-LONGEST_LOCK = timedelta(hours=1)
 MAX_PASSWORD_CHARS = 1_000
 WRONG = "the email or the password is wrong"
 
@@ -42,49 +40,55 @@ async def sign_in(session: AsyncSession, *, email: str, password: str) -> Signed
 
 
 async def check_password(session: AsyncSession, *, email: str, password: str) -> User | Refused:
-    """The user whose password this is; counts failures and locks the account for longer and longer.
+    """The user whose password this is; counts failures and locks for longer and longer.
 
-    Unknown, blocked and wrong answer alike and take the same time.
+    Unknown, blocked and wrong answer alike, lock alike and take the same time.
     """
-    user = await session.scalar(select(User).where(User.email == email.strip().lower()))
-    now = clock.now()
-    if user is not None and user.locked_until is not None and user.locked_until > now:
-        seconds = int((user.locked_until - now).total_seconds()) + 1
-        return Refused("LOCKED", f"too many failed attempts; try again in {seconds} seconds")
+    address = email.strip().lower()
+    attempt = Attempt.of(address, current_request().ip)
+    refused = await _locked(session, attempt)
+    if refused is not None:
+        return refused
+    user = None if "\0" in address else await session.scalar(select(User).where(User.email == address))
     stored = user.password_hash if user is not None else await _dummy_hash()
     right = len(password) <= MAX_PASSWORD_CHARS and await verify_password(stored, password)
-    if user is None:
-        return Refused("INVALID_CREDENTIALS", WRONG)
-    if not right or user.status is not UserStatus.ACTIVE:
-        await _count_failure(session, user)
-        return Refused("INVALID_CREDENTIALS", WRONG)
+    if user is None or not right:
+        return await _failed(session, attempt, user)
+    # Again, under the user's lock: many guesses at once must not outrun the count, nor a sign-in the blocking.
+    await session.refresh(user, with_for_update=True)
+    refused = await _locked(session, attempt)
+    if refused is not None:
+        return refused
+    if user.status is not UserStatus.ACTIVE:
+        return await _failed(session, attempt, user)
+    await forget_failures(session, attempt)
     user.failed_sign_ins = 0
     user.locked_until = None
-    user.last_sign_in_at = now
+    user.last_sign_in_at = clock.now()
     await audit.record(session, ANONYMOUS, "user.sign_in", user, before=None, after=None)
     return user
 
 
-async def _count_failure(session: AsyncSession, user: User) -> None:
-    failures = await session.scalar(
-        update(User)
-        .where(User.id == user.id)
-        .values(failed_sign_ins=User.failed_sign_ins + 1)
-        .returning(User.failed_sign_ins)
-    )
-    assert failures is not None
-    if failures >= FREE_ATTEMPTS:
-        lock = min(FIRST_LOCK * 2 ** min(failures - FREE_ATTEMPTS, 20), LONGEST_LOCK)
-        until = clock.now() + lock
-        await session.execute(update(User).where(User.id == user.id).values(locked_until=until))
-        await audit.record(
-            session,
-            ANONYMOUS,
-            "user.locked",
-            user,
-            before=None,
-            after={"failed_sign_ins": failures, "locked_until": until},
-        )
+async def _locked(session: AsyncSession, attempt: Attempt) -> Refused | None:
+    until = await locked_until(session, attempt)
+    if until is None:
+        return None
+    seconds = int((until - clock.now()).total_seconds()) + 1
+    return Refused("LOCKED", f"too many failed attempts; try again in {seconds} seconds")
+
+
+async def _failed(session: AsyncSession, attempt: Attempt, user: User | None) -> Refused:
+    if user is not None:
+        # First, as a right password takes it first: the other order could deadlock.
+        await session.refresh(user, with_for_update=True)
+    failures, until = await count_failure(session, attempt)
+    if user is not None:
+        user.failed_sign_ins = failures
+        if until is not None:
+            user.locked_until = until
+            told = {"failed_sign_ins": failures, "locked_until": until}
+            await audit.record(session, ANONYMOUS, "user.locked", user, before=None, after=told)
+    return Refused("INVALID_CREDENTIALS", WRONG)
 
 
 _dummy: str | None = None

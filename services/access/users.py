@@ -11,6 +11,7 @@ from core.principal import Principal
 from domain.access import UserKind, UserStatus
 from models import Role, RolePermission, User, UserPermission, UserRole
 from services import audit
+from services.access.failures import Attempt, forget_failures
 from services.access.sessions import end_sessions_of
 
 MIN_PASSWORD_CHARS = 12
@@ -98,6 +99,7 @@ async def unblock_user(session: AsyncSession, actor: Principal, *, user_id: int)
         user.status = UserStatus.ACTIVE
         user.failed_sign_ins = 0
         user.locked_until = None
+        await forget_failures(session, Attempt.of(user.email, None))
         await audit.record(
             session, actor, "user.unblock", user, before={"status": "BLOCKED"}, after={"status": "ACTIVE"}
         )

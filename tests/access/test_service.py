@@ -12,9 +12,9 @@ from core import clock
 from core.database import transaction
 from core.errors import Conflict, Unauthenticated, UserError
 from core.principal import SYSTEM, Principal
+from domain.access import CALLER_RULE
 from models import User
 from services import access
-from services.access.sign_in import FREE_ATTEMPTS
 
 PASSWORD = "correct horse battery"
 
@@ -59,7 +59,7 @@ async def test_unknown_and_wrong_answer_alike(user: User) -> None:
 
 
 async def test_failures_lock_for_longer_and_longer(user: User) -> None:
-    for _ in range(FREE_ATTEMPTS):
+    for _ in range(CALLER_RULE.free_attempts):
         await attempt("anna@demo.test", "wrong")
     locked = await attempt("anna@demo.test", PASSWORD)
     assert isinstance(locked, access.Refused)
