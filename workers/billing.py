@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.logging import get_logger
+from gateways.interface import GatewayUnanswered
 from services import billing
-from services.outbox import enqueue
+from services.billing.payments import REFRESH, InFlight
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
 REPAIRS_A_RUN = 200
-REFRESH = "payment.refresh"
+
+log = get_logger("workers.billing")
 
 
 @stepwise_handler("payment.open", max_attempts=15)
@@ -24,14 +27,17 @@ async def apply_notification(session: AsyncSession, message: Message) -> None:
     await billing.apply_notification(session, message.payload["notificationId"])
 
 
-@stepwise_handler(REFRESH, max_attempts=5)
+@stepwise_handler(REFRESH, max_attempts=3)
 async def refresh_payment(message: Message) -> None:
-    """Ask the gateway for a payment's state."""
-    await billing.repair_payment(message.payload["paymentId"])
+    """Ask the gateway for a payment's state; what it does not answer now is asked again by the next run."""
+    payment_id = message.payload["paymentId"]
+    try:
+        await billing.repair_payment(payment_id)
+    except (GatewayUnanswered, InFlight) as error:
+        log.warning("payment not asked", payment_id=payment_id, reason=error.message)
 
 
 @outbox_handler("payments.repair_unknown", max_attempts=3)
 async def repair_unknown(session: AsyncSession, _message: Message) -> None:
     """Ask for each payment whose state has been open for long, one message each."""
-    for payment_id in await billing.unsettled_payments(session, REPAIRS_A_RUN):
-        await enqueue(session, REFRESH, {"paymentId": payment_id})
+    await billing.ask_for_unsettled(session, REPAIRS_A_RUN)

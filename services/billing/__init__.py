@@ -2,11 +2,12 @@
 
 from services.billing.invoices import cancel_invoice, mark_paid, refresh_payment_link
 from services.billing.notifications import apply_notification, receive_notification
-from services.billing.payments import open_payment, repair_payment, unsettled_payments
+from services.billing.payments import ask_for_unsettled, open_payment, repair_payment
 from services.billing.subscriptions import create_subscription, preview_subscription
 
 __all__ = [
     "apply_notification",
+    "ask_for_unsettled",
     "cancel_invoice",
     "create_subscription",
     "mark_paid",
@@ -15,5 +16,4 @@ __all__ = [
     "receive_notification",
     "refresh_payment_link",
     "repair_payment",
-    "unsettled_payments",
 ]

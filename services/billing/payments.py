@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
@@ -15,13 +15,15 @@ from core.logging import get_logger
 from core.principal import SYSTEM
 from core.settings import get_settings
 from domain.billing import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
+from domain.effects import OutboxStatus
 from gateways.interface import GatewayRefused, GatewayState, OpenRequest, ReceiptLine
 from gateways.registry import gateway
-from models import Contact, Install, Invoice, InvoiceLine, Payment, PaymentStateChange
+from models import Contact, Install, Invoice, InvoiceLine, OutboxMessage, Payment, PaymentStateChange
 from services.billing.settle import follow_payment
 from services.outbox import enqueue
 
 OPEN = "payment.open"
+REFRESH = "payment.refresh"
 LINK_LIFE = timedelta(hours=24)
 # The request that wrote the payment opens it right after its commit; the outbox is for when it could not.
 OPEN_DELAY = timedelta(seconds=5)
@@ -102,10 +104,17 @@ async def repair_payment(payment_id: int) -> None:
 
 
 async def unsettled_payments(session: AsyncSession, limit: int) -> list[int]:
-    """Payments to ask the gateway about: UNKNOWN for a minute, or waiting for ten."""
+    """Payments to ask the gateway about, and that nobody is about to ask for: unclear for a minute, waiting for ten.
+
+    A waiting payment is marked as asked; an unclear one is not, for its time tells whether it is in flight.
+    """
     now = clock.now()
     waiting = (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
     unclear = (PaymentStatus.NEW, PaymentStatus.UNKNOWN)
+    asked_soon = exists().where(
+        OutboxMessage.ordering_key == func.concat(REFRESH, ":", Payment.id),
+        OutboxMessage.status == OutboxStatus.PENDING,
+    )
     wanted = (
         select(Payment.id)
         .where(
@@ -114,14 +123,24 @@ async def unsettled_payments(session: AsyncSession, limit: int) -> list[int]:
                 Payment.status.in_(unclear) & (Payment.updated_at < now - REPAIR_AFTER),
                 Payment.status.in_(waiting) & (Payment.updated_at < now - ASK_PENDING_AFTER),
             ),
+            ~asked_soon,
         )
         .order_by(Payment.updated_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     payments = list(await session.scalars(wanted))
-    await session.execute(update(Payment).where(Payment.id.in_(payments)).values(updated_at=now))
+    asked = (Payment.id.in_(payments), Payment.status.in_(waiting))
+    await session.execute(update(Payment).where(*asked).values(updated_at=now))
     return payments
+
+
+async def ask_for_unsettled(session: AsyncSession, limit: int) -> int:
+    """Write a message for each payment that :func:`unsettled_payments` finds; gives their number."""
+    payments = await unsettled_payments(session, limit)
+    for payment_id in payments:
+        await enqueue(session, REFRESH, {"paymentId": payment_id}, ordering_key=f"{REFRESH}:{payment_id}")
+    return len(payments)
 
 
 async def lock_for_change(session: AsyncSession, payment_id: int) -> tuple[Install | None, Invoice, Payment]:
