@@ -47,9 +47,9 @@ async def claim(
         IdempotencyKeyReused: the key stands for another call.
         InvalidIdempotencyKey: the key is empty or too long.
     """
-    if not 1 <= len(key) <= MAX_KEY_CHARS:
+    if not 1 <= len(key) <= MAX_KEY_CHARS or not key.isprintable():
         raise InvalidIdempotencyKey(
-            f"an idempotency key has 1 to {MAX_KEY_CHARS} characters", field=("input", "idempotencyKey")
+            f"an idempotency key has 1 to {MAX_KEY_CHARS} printable characters", field=("input", "idempotencyKey")
         )
     created = await session.execute(
         insert(IdempotencyRecord)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import UserError
 from core.principal import Principal
+from domain import fields
 from domain.wallets import AccountKind, WalletTransactionKind
 from ledger.post import Movement, post
 from models import Wallet, WalletTransaction
@@ -16,12 +17,6 @@ from services import audit
 from services.billing.locks import load
 
 LONGEST_REASON = 500
-
-
-class ReasonRequired(UserError):
-    """Moving coins by hand needs a reason (WAL-3)."""
-
-    code = "REASON_REQUIRED"
 
 
 async def adjust(
@@ -43,12 +38,10 @@ async def adjust(
         NotFound: no such wallet.
         InvalidCoins: zero, too fine or too large.
         InsufficientCoins: the wallet holds less; names both.
-        ReasonRequired: the reason is empty or longer than 500 characters.
+        InvalidValue: the reason is empty, longer than 500 characters, or more than one line.
     """
     require(actor, "wallet:adjust", "Mutation.walletAdjust")
-    reason = reason.strip()
-    if not reason or len(reason) > LONGEST_REASON:
-        raise ReasonRequired(f"give a reason of 1 to {LONGEST_REASON} characters", field=("input", "reason"))
+    reason = fields.line(reason, "reason", most_chars=LONGEST_REASON)
     wallet = await load(session, actor, Wallet, wallet_id, field="id", lock=True)
     before = wallet.balance
     credit = not amount.is_signed()

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import Conflict, UserError
+from core.errors import Conflict
 from core.principal import Principal
+from domain import fields
 from domain.billing import (
     INVOICE_TRANSITIONS,
     OPEN_INVOICE,
@@ -37,12 +38,6 @@ class InvoiceNotVoidable(Conflict):
     """Money has come for the invoice, or it is cancelled already."""
 
     code = "INVOICE_NOT_VOIDABLE"
-
-
-class NoteRequired(UserError):
-    """Settling by hand needs a word on where the money came from."""
-
-    code = "NOTE_REQUIRED"
 
 
 async def refresh_payment_link(session: AsyncSession, actor: Principal, *, invoice_id: int) -> Payment:
@@ -75,12 +70,10 @@ async def mark_paid(session: AsyncSession, actor: Principal, *, invoice_id: int,
     Raises:
         NotFound: no such invoice.
         InvoiceNotPayable: it is paid, cancelled or refunded.
-        NoteRequired: the note is empty or longer than 500 characters.
+        InvalidValue: the note is empty, longer than 500 characters, or more than one line.
     """
     require(actor, "invoice:settle", "Mutation.invoiceMarkPaid")
-    note = note.strip()
-    if not note or len(note) > LONGEST_NOTE:
-        raise NoteRequired(f"say in 1 to {LONGEST_NOTE} characters how it was paid", field=("input", "note"))
+    note = fields.line(note, "note", most_chars=LONGEST_NOTE)
     found = await load(session, actor, Invoice, invoice_id, field="id")
     install = None
     if found.install_id is not None:

@@ -83,7 +83,7 @@ async def test_a_debit_beyond_the_balance_names_both(wallet: int) -> None:
     assert caught.value.field == ("input", "amount")
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 501])
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\0b"])
 async def test_an_adjustment_needs_a_reason(wallet: int, reason: str) -> None:
     with pytest.raises(UserError, match="reason"):
         await adjust(wallet, "1", reason)
