@@ -56,7 +56,7 @@ async def test_credit_and_debit(wallet: str) -> None:
         ({"amount": "0.0001"}, "INVALID_COINS", "amount"),
         ({"amount": "999999999999999"}, "INVALID_COINS", "amount"),
         ({"amount": "-1000.001"}, "INSUFFICIENT_COINS", "amount"),
-        ({"reason": "  "}, "REASON_REQUIRED", "reason"),
+        ({"reason": "  "}, "INVALID_VALUE", "reason"),
         ({"id": encode_id("Wallet", 999)}, "NOT_FOUND", "id"),
         ({"id": encode_id("Partner", 1)}, "INVALID_ID", "id"),
         ({"idempotencyKey": ""}, "INVALID_IDEMPOTENCY_KEY", "idempotencyKey"),
