@@ -15,7 +15,7 @@ import pytest
 from tests.workers import effect_handlers
 from workers.broker import redis_broker
 
-WAIT_SECONDS = 20
+WAIT_SECONDS = 90
 SCRIPT = Path(effect_handlers.__file__)
 
 

@@ -16,7 +16,8 @@ from workers.outbox import Message, outbox_handler, stepwise_handler
 
 TABLE = "CREATE TABLE effects (id bigserial PRIMARY KEY, name text NOT NULL, message_id bigint NOT NULL)"
 GRANT = "GRANT ALL ON effects TO kontora_app; GRANT ALL ON effects_id_seq TO kontora_app"
-SHORT_LEASE = timedelta(seconds=1)
+SHORT_LEASE = timedelta(seconds=6)
+SLOW_SECONDS = 2.5
 
 
 async def leave_effect(session: AsyncSession, message: Message) -> None:
@@ -38,7 +39,7 @@ async def slow(session: AsyncSession, message: Message) -> None:
     """Leave a row, then take longer than a killer needs, in the first attempt."""
     await leave_effect(session, message)
     if message.attempt == 1:
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(SLOW_SECONDS)
 
 
 @outbox_handler("test.fails", max_attempts=2, delays=(timedelta(0),))

@@ -106,7 +106,7 @@ async def test_sigterm_lets_the_message_in_hand_finish(
     await Relay(broker).relay_once()
     await wait_until(claimed)
     worker.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(worker.wait, 10) == 0
+    assert await asyncio.to_thread(worker.wait, 60) == 0
     await assert_once_each(effects, 1)
 
 
