@@ -73,6 +73,8 @@ async def create_subscription(
     if install.status == InstallStatus.DISABLED:
         raise Conflict("the install is disabled", field=("input", "installId"))
     plan = await load(session, actor, Plan, plan_id, field="planId")
+    # A version that is being sold does not change under the sale (CAT-2); other sales may go on.
+    await session.refresh(plan, with_for_update={"read": True})
     if plan.product_id != install.product_id:
         raise PlanNotOffered("the plan is another product's", field=("input", "planId"))
     price = await _priced(session, plan, term, seats)
