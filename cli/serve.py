@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import socket
 from typing import Annotated
 
@@ -15,14 +17,18 @@ GRACEFUL_STOP_SECONDS = 10
 
 def serve(
     socket_fd: Annotated[int | None, typer.Option(hidden=True, help="A listening socket that was handed over.")] = None,
+    gate_fd: Annotated[int | None, typer.Option(hidden=True, help="A pipe whose end tells to begin.")] = None,
 ) -> None:
     """Serve the API on KONTORA_HOST and KONTORA_PORT."""
     with servers_for_command(redis=True):
         import uvicorn
 
+        app = importlib.import_module("web.app").app
+        if gate_fd is not None:
+            os.read(gate_fd, 1)
         settings = get_settings()
         config = uvicorn.Config(
-            "web.app:app",
+            app,
             host=settings.host,
             port=settings.port,
             access_log=False,

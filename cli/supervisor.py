@@ -91,7 +91,7 @@ class Supervisor:
         self._signals = 0
 
     def run(self, each_tick: Callable[[], None]) -> None:
-        """Run all parts until Ctrl-C, SIGTERM or SIGHUP, then stop them; a second signal does not wait for them.
+        """Run all parts, also those started already, until Ctrl-C, SIGTERM or SIGHUP.
 
         Parameters:
             each_tick: called several times a second.
@@ -99,7 +99,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._signalled)
         for part in self.parts:
-            part.start()
+            if part.process is None:
+                part.start()
         while not self._signals:
             time.sleep(TICK_SECONDS)
             self._tend_servers()
@@ -108,7 +109,7 @@ class Supervisor:
             each_tick()
 
     def stop(self) -> None:
-        """Ask all parts to finish what they have in hand, and end those that do not."""
+        """Ask all parts to finish what they have in hand; a second signal does not wait for them."""
         for part in self.parts:
             part.send(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import http.client
 import importlib
+import os
 import signal
 import socket
 import sys
@@ -44,22 +45,21 @@ def up() -> None:
     loading = threading.Thread(target=_load_the_house)
     loading.start()
     servers = embedded_servers(redis=True)
-    supervisor = Supervisor(
-        servers,
-        [
-            Part("The API", ["serve", "--socket-fd", str(listener.fileno())], [listener.fileno()]),
-            Part("The worker", ["work"]),
-            Part("The scheduler", ["schedule"]),
-        ],
-    )
+    point_settings_at(servers)
+    # The API loads meanwhile too; it begins to answer when we close our end of the pipe.
+    gate, opener = os.pipe()
+    handed = [listener.fileno(), gate]
+    api = Part("The API", ["serve", "--socket-fd", str(listener.fileno()), "--gate-fd", str(gate)], handed)
+    supervisor = Supervisor(servers, [api, Part("The worker", ["work"]), Part("The scheduler", ["schedule"])])
     try:
+        api.start()
         if not servers.start(attach=False):
             raise DataFolderUsed(
                 f"another Kontora runs on {settings.data_dir.resolve()}; KONTORA_DATA_DIR says where else to keep data"
             )
-        point_settings_at(servers)
         loading.join()
         sign_ins = run(_prepare())
+        os.close(opener)
         supervisor.run(_Announcement(began, sign_ins))
         say("\nStopping …")
     finally:
