@@ -49,7 +49,9 @@ class RequestMiddleware:
         try:
             await self.app(scope, receive, tell)
         finally:
-            log.info(
+            # Supervisors and load balancers ask for health all the time.
+            write = log.debug if scope["path"].startswith("/health/") else log.info
+            write(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
