@@ -60,26 +60,21 @@ STATEMENTS = (
     FROM invoices WHERE status = 'PAID'
     """,
 )
-ARGUMENTS = (
-    (INSTALLS_PER_PARTNER,),
-    (),
-    (),
-    (PARTNERS,),
-    (),
-    (),
-    (),
-    (INVOICES_PER_INSTALL,),
-    (),
-)
 
 
-async def fill(url: str) -> None:
-    """Insert the world, unless it is there, and bring the planner's statistics up to date."""
+async def fill(url: str, *, partners: int = PARTNERS) -> None:
+    """Insert the world, unless it is there, and bring the planner's statistics up to date.
+
+    Parameters:
+        partners: how many; each has five installs with five invoices.
+    """
+    sizes = {1: INSTALLS_PER_PARTNER, 4: partners, 8: INVOICES_PER_INSTALL}
     connection = await asyncpg.connect(url)
     try:
-        if await connection.fetchval("SELECT count(*) FROM partners") >= PARTNERS:
+        if await connection.fetchval("SELECT count(*) FROM partners") >= partners:
             return
-        for statement, arguments in zip(STATEMENTS, ARGUMENTS, strict=True):
+        for number, statement in enumerate(STATEMENTS, 1):
+            arguments = (sizes[number],) if number in sizes else ()
             await connection.execute(statement, *arguments, timeout=600)
         await connection.execute("VACUUM ANALYZE", timeout=600)
     finally:
