@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -137,11 +136,9 @@ def _cookie_name() -> str:
 
 
 def _cookie_of(header: bytes) -> str | None:
-    try:
-        found = SimpleCookie(header.decode("latin-1")).get(_cookie_name())
-    except CookieError:
-        return None
-    return found.value[:MAX_CREDENTIAL_CHARS] if found is not None else None
+    # Lenient, as browsers are: a strange cookie of another program on this host must not hide ours.
+    found = cookie_parser(header.decode("latin-1")).get(_cookie_name())
+    return found[:MAX_CREDENTIAL_CHARS] if found else None
 
 
 def _set_cookie(response: Response, cookie: str) -> None:

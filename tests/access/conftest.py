@@ -1,0 +1,7 @@
+"""The application over HTTP, for the tests of access."""
+
+from __future__ import annotations
+
+from tests.web.conftest import http
+
+__all__ = ["http"]
