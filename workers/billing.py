@@ -8,6 +8,8 @@ from core.logging import get_logger
 from gateways.interface import GatewayUnanswered
 from services import billing
 from services.billing.payments import REFRESH, InFlight
+from services.billing.settle import ATTENTION
+from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
 REPAIRS_A_RUN = 200
@@ -41,3 +43,13 @@ async def refresh_payment(message: Message) -> None:
 async def repair_unknown(session: AsyncSession, _message: Message) -> None:
     """Ask for each payment whose state has been open for long, one message each."""
     await billing.ask_for_unsettled(session, REPAIRS_A_RUN)
+
+
+@outbox_handler(ATTENTION, max_attempts=1)
+async def call_a_person(_session: AsyncSession, message: Message) -> None:
+    """Money that no rule may touch waits as a dead letter until a person has dealt with it and discards it.
+
+    Raises:
+        PermanentFailure: always; says what happened.
+    """
+    raise PermanentFailure(message.payload["reason"])

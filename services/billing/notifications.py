@@ -13,6 +13,7 @@ from gateways.interface import GatewayState
 from gateways.registry import gateway
 from models import GatewayNotification, Payment
 from services.billing.payments import advance
+from services.billing.settle import call_a_person
 from services.outbox import enqueue
 
 APPLY = "payment.notification"
@@ -57,6 +58,7 @@ async def apply_notification(session: AsyncSession, notification_id: int) -> Non
     if mismatch is not None:
         notification.payment_id = payment.id
         _close(notification, NotificationStatus.REJECTED, mismatch)
+        await call_a_person(session, payment, f"notification {notification.id} was rejected: {mismatch}")
         return
     stays = await advance(session, payment.id, state, source=f"notification:{notification.id}")
     # Only now: the foreign key's own lock on the payment must not come before the locks of `advance`.

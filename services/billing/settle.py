@@ -11,6 +11,9 @@ from gateways.interface import GatewayState
 from models import Install, Invoice, Payment
 from services import audit
 from services.billing.start import start_paid
+from services.outbox import enqueue
+
+ATTENTION = "payment.attention"
 
 _ENDED_UNPAID = frozenset({PaymentStatus.REJECTED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED})
 _MONEY_CAME = frozenset({PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
@@ -55,12 +58,19 @@ async def settle(
     if InvoiceStatus.PAID not in INVOICE_TRANSITIONS[invoice.status]:
         told = {"invoice": invoice.number, "invoiceStatus": invoice.status, "amount": payment.amount}
         await audit.record(session, actor, "payment.surplus", payment, before=None, after=told)
+        reason = f"money came for invoice {invoice.number}, which is {invoice.status}"
+        await call_a_person(session, payment, reason)
         return
     await _move(session, actor, invoice, InvoiceStatus.PAID)
     if invoice.kind == InvoiceKind.SUBSCRIPTION_START and install is not None:
         subscription = await start_paid(session, actor, invoice, install)
         if rebill_id is not None:
             subscription.rebill_id_encrypted = crypto.encrypt(rebill_id, f"subscriptions.rebill_id:{subscription.id}")
+
+
+async def call_a_person(session: AsyncSession, payment: Payment, reason: str) -> None:
+    """Leave money that no rule may touch to a person: the message becomes a dead letter at once (INV-3)."""
+    await enqueue(session, ATTENTION, {"paymentId": payment.id, "reason": reason}, partner_id=payment.partner_id)
 
 
 async def _move(session: AsyncSession, actor: Principal, invoice: Invoice, to: InvoiceStatus) -> None:

@@ -51,6 +51,13 @@ async def run_notifications(owner: asyncpg.Connection) -> list[Outcome]:
     return [await process(row["id"]) for row in ids]
 
 
+async def attention(owner: asyncpg.Connection) -> list[str]:
+    """What waits for a person after the worker has seen it."""
+    for row in await owner.fetch("SELECT id FROM outbox_messages WHERE kind = 'payment.attention'"):
+        await process(row["id"])
+    return [row["error"] for row in await owner.fetch("SELECT error FROM dead_letters WHERE status = 'OPEN'")]
+
+
 async def test_a_payment_makes_the_trial_a_paid_subscription(owner: Any, world: Any, staff: Principal) -> None:
     clock.travel(LAST_OF_JANUARY)
     invoice_id, payment_id = await order(world, staff)
@@ -139,6 +146,8 @@ async def test_another_amount_or_an_unknown_order_is_rejected(owner: Any, world:
     assert [row["status"] for row in rows] == ["REJECTED", "REJECTED"]
     assert rows[0]["reason"] == "the amount is 1.00 instead of 300.00"
     assert await owner.fetchval("SELECT status FROM invoices") == "PENDING"
+    (letter,) = await attention(owner)
+    assert "the amount is 1.00 instead of 300.00" in letter
 
 
 async def test_opening_twice_at_once_asks_the_gateway_once(owner: Any, world: Any, staff: Principal) -> None:
@@ -206,6 +215,8 @@ async def test_money_for_a_cancelled_invoice_is_put_on_record(owner: Any, world:
     assert await owner.fetchval("SELECT status FROM payments") == "CONFIRMED"
     assert await owner.fetchval("SELECT count(*) FROM audit_events WHERE action = 'payment.surplus'") == 1
     assert await owner.fetchval("SELECT count(*) FROM subscriptions") == 0
+    (letter,) = await attention(owner)
+    assert "which is CANCELED" in letter
 
 
 async def test_a_working_link_is_kept_and_an_expired_one_replaced(owner: Any, world: Any, staff: Principal) -> None:
