@@ -1,0 +1,165 @@
+"""A partner reaches no other partner's row by any field of the schema, with either wall alone (ACC-4)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_required_argument
+
+from core.database import transaction
+from core.ids import encode_id
+from core.principal import Principal
+from models import Base
+from models.security import SHARED_WITH_TENANTS, scope_column
+from planner.nested import table_of
+from planner.run import Planner
+from planner.selection import binding_of
+from planner.write import dumps
+from policies.permissions import ALL
+from resolvers.mutation import run_mutation
+from resolvers.root import planner, schema
+from services import demo
+
+OWN, OTHER = 1, 2
+# More permissions than any partner role has: the walls must hold whatever a custom role gives.
+TENANT = Principal(kind="partner", permissions=ALL, user_id=8, partner_id=OWN)
+TYPES = {
+    name: type_
+    for name, type_ in planner.schema.type_map.items()
+    if isinstance(type_, GraphQLObjectType)
+    and (binding := binding_of(type_)) is not None
+    and binding.model is not None
+    and "id" in type_.fields
+}
+LISTS = {
+    get_named_type(field.type).fields["nodes"].type.of_type.of_type.of_type.name: name
+    for name, field in planner.schema.query_type.fields.items()  # type: ignore[union-attr]
+    if get_named_type(field.type).name.endswith("Connection")
+}
+
+
+@pytest.fixture
+async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
+    """The demo world, and a row of two partners in each table that the demo leaves empty."""
+    async with transaction() as session:
+        await demo.seed(session, password="correct horse battery")
+    await owner.execute(
+        """
+        INSERT INTO users (kind, partner_id, email, full_name, password_hash)
+            VALUES ('PARTNER', 2, 'other@demo.test', 'Other', 'x');
+        INSERT INTO sessions (user_id, partner_id, kind, expires_at, last_used_at)
+            SELECT id, partner_id, 'TOKEN', now(), now() FROM users;
+        INSERT INTO api_tokens (user_id, partner_id, name, token_hash, hint, permissions, expires_at)
+            SELECT id, partner_id, 'x', 'hash ' || id, 'hint', '{invoice:read}', now() FROM users;
+        INSERT INTO idempotency_records (partner_id, scope, key, mutation, input_hash, expires_at)
+            SELECT id, 'user:' || id, 'key', 'x', 'y', now() FROM partners;
+        INSERT INTO dead_letters (outbox_message_id, partner_id, kind, payload, error, attempts)
+            SELECT (SELECT min(id) FROM outbox_messages), id, 'x', '{}', 'y', 1 FROM partners;
+        INSERT INTO event_deliveries (partner_id, product_event_id, attempt, duration_ms)
+            SELECT partner_id, id, 1, 5 FROM product_events;
+        INSERT INTO gateway_notifications (gateway, raw, headers, payment_id)
+            SELECT 'sandbox', 'x', '{}', id FROM payments;
+        INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids) VALUES (1, 'x', '{}', '{2}');
+        """
+    )
+    for table in Base.metadata.sorted_tables:
+        column = scope_column(table)
+        if column is not None:
+            found = {row[0] for row in await owner.fetch(f"SELECT DISTINCT {column} FROM {table.name}")}
+            assert {OWN, OTHER} <= found, f"{table.name} has nothing to hide"
+    return owner
+
+
+@pytest.fixture(params=["both", "only the predicate", "only row-level security"])
+async def walls(world: asyncpg.Connection, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Planner:
+    """A planner with fresh plans, while only some of the walls stand."""
+    if request.param == "only the predicate":
+        for table in Base.metadata.sorted_tables:
+            await world.execute(f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY")
+    if request.param == "only row-level security":
+        monkeypatch.setattr("planner.nested.scope_condition", lambda *_: None)
+    return Planner(schema)
+
+
+def _selection(type_: GraphQLObjectType) -> str:
+    """The id, and the ids of everything that one step leads to."""
+    return "__typename id " + " ".join(
+        _step(name, field)
+        for name, field in type_.fields.items()
+        if not any(is_required_argument(argument) for argument in field.args.values())
+    )
+
+
+def _step(name: str, field: GraphQLField) -> str:
+    target: Any = get_named_type(field.type)
+    if target.name.endswith("Connection"):
+        return f"{name}(first: 100) {{ totalCount nodes {{ __typename id }} }}"
+    return f"{name} {{ __typename id }}" if target.name in TYPES else ""
+
+
+async def _ask(walls: Planner, source: str, **variables: Any) -> Any:
+    """The answer's data; None where the database itself refused."""
+    try:
+        answer = await walls.execute(source, None, variables, TENANT, allow_mutation=False, run_mutation=run_mutation)
+    except asyncpg.InsufficientPrivilegeError:
+        return None
+    assert answer.errors == [], answer.errors
+    return orjson.loads(dumps(answer.data))
+
+
+def _ids(value: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _ids(item)
+    elif isinstance(value, dict):
+        if "id" in value and "__typename" in value:
+            name, _, key = base64.b64decode(value["id"]).decode().partition(":")
+            yield name, int(key)
+        for item in value.values():
+            yield from _ids(item)
+
+
+async def _foreign(owner: asyncpg.Connection, name: str, keys: set[int]) -> list[int]:
+    """The keys of rows that are not the partner's."""
+    table = table_of(TYPES[name])
+    column = scope_column(table)
+    if table.name in SHARED_WITH_TENANTS:
+        return []
+    if column is None:
+        return sorted(keys)
+    rows = await owner.fetch(
+        f"SELECT id FROM {table.name} WHERE id = ANY ($1::bigint[]) AND {column} IS DISTINCT FROM $2", list(keys), OWN
+    )
+    return [row["id"] for row in rows]
+
+
+async def test_no_list_and_no_step_from_it_leads_to_others(world: asyncpg.Connection, walls: Planner) -> None:
+    seen: dict[str, set[int]] = {}
+    for name, field in LISTS.items():
+        data = await _ask(walls, f"{{ {field}(first: 20) {{ totalCount nodes {{ {_selection(TYPES[name])} }} }} }}")
+        for type_name, key in _ids(data):
+            seen.setdefault(type_name, set()).add(key)
+    for name, keys in seen.items():
+        assert await _foreign(world, name, keys) == [], name
+    reachable = {
+        name
+        for name, type_ in TYPES.items()
+        if scope_column(table_of(type_)) is not None or table_of(type_).name in SHARED_WITH_TENANTS
+    }
+    assert set(seen) == reachable, "the walls hide the partner's own rows, or show what is no partner's"
+
+
+async def test_no_id_leads_to_others(world: asyncpg.Connection, walls: Planner) -> None:
+    for name, type_ in TYPES.items():
+        table = table_of(type_)
+        keys = {row["id"] for row in await world.fetch(f"SELECT id FROM {table.name} ORDER BY id DESC LIMIT 60")}
+        foreign = await _foreign(world, name, keys)
+        for key in foreign[:3]:
+            for source in ("query($id: ID!) { node(id: $id) { id } }", "query($id: ID!) { nodes(ids: [$id]) { id } }"):
+                data = await _ask(walls, source, id=encode_id(name, key))
+                assert data in (None, {"node": None}, {"nodes": [None]}), (name, key)
