@@ -11,9 +11,16 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from core.embedded import EmbeddedServers
+from core.errors import KontoraError
 from core.settings import get_settings
 
 T = TypeVar("T")
+
+
+class DatabaseRefuses(KontoraError):
+    """The database server is there and does not let us in; the message is its own."""
+
+    code = "DATABASE_REFUSES"
 
 
 def embedded_servers(*, redis: bool) -> EmbeddedServers:
@@ -54,14 +61,32 @@ def servers_for_command(*, redis: bool = False) -> Iterator[None]:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` in an event loop of its own and close its database connections."""
+    """Run ``work`` in an event loop of its own and close its database connections.
 
-    async def and_dispose() -> T:
+    Raises:
+        DatabaseRefuses: no such database or user, a wrong password, too many connections.
+    """
+
+    async def knock_work_and_dispose() -> T:
         from core import database
 
         try:
+            await _knock()
             return await work
         finally:
+            work.close()
             await database.dispose()
 
-    return asyncio.run(and_dispose())
+    return asyncio.run(knock_work_and_dispose())
+
+
+async def _knock() -> None:
+    import asyncpg
+
+    from core.database import owner_connect
+
+    try:
+        connection = await owner_connect()
+    except asyncpg.PostgresError as error:
+        raise DatabaseRefuses(f"PostgreSQL refuses: {error}") from error
+    await connection.close()

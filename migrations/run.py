@@ -11,10 +11,18 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from core.errors import KontoraError
 from models.security import statements
 from policies.sync import sync_permissions
 
 MIGRATION_LOCK = 7_263_400_001
+OLDEST_SERVER = 15
+
+
+class ServerTooOld(KontoraError):
+    """The tables and statements are written for newer servers."""
+
+    code = "SERVER_TOO_OLD"
 
 
 async def upgrade(url: str) -> None:
@@ -22,12 +30,18 @@ async def upgrade(url: str) -> None:
 
     Parameters:
         url: address as a role that owns the tables and may create roles.
+
+    Raises:
+        ServerTooOld: PostgreSQL is older than what is supported.
     """
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url), poolclass=NullPool
     )
     try:
         async with engine.connect() as connection:
+            version = (await connection.execute(text("SHOW server_version_num"))).scalar_one()
+            if int(version) < OLDEST_SERVER * 10_000:
+                raise ServerTooOld(f"PostgreSQL {OLDEST_SERVER} or newer is needed; this is {int(version) // 10_000}")
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
             await connection.commit()
             await connection.run_sync(_alembic_upgrade)
