@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+import orjson
 import structlog
 
 from core.settings import get_settings
@@ -14,9 +15,10 @@ def configure_logging() -> None:
     """Send structlog and the standard library's records to stderr: JSON in production, readable in the sandbox."""
     settings = get_settings()
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and settings.mode == "production")
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if settings.mode == "production"
+        structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        if as_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -31,7 +33,9 @@ def configure_logging() -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=(
+            structlog.BytesLoggerFactory(sys.stderr.buffer) if as_json else structlog.PrintLoggerFactory(sys.stderr)
+        ),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     )
     worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="Form of log lines; `auto` is JSON in production and readable in the sandbox."
+    )
 
     @model_validator(mode="after")
     def _production_has_no_defaults(self) -> Self:
