@@ -44,6 +44,11 @@ class Settings(BaseSettings):
     statement_timeout_ms: int = Field(
         default=5_000, ge=100, description="Longest time of one reading statement, milliseconds."
     )
+    access_log_sync: bool = Field(
+        default=False,
+        description="Whether an answer waits until its access log entry is on disk. Without, an outage of the whole "
+        "database server can lose the entries of the last fraction of a second.",
+    )
     secret_keys: SecretStr | None = Field(
         default=None,
         description="Encryption keys, newest first: `id:secret,id:secret`, secrets of 32 characters or more. "
