@@ -136,7 +136,8 @@ def _money_text(scope: Scope, selected: Selected, source: MoneyValue, alias: str
             parts.append(json_text(f"{alias}.{source.amount.name}", "decimal", nullable=False))
         else:
             currency = json_text(f"{alias}.{source.currency.name}", "text", nullable=False)
-            parts.append(f"CASE WHEN {alias}.{source.amount.name} IS NOT NULL THEN {currency} END")
+            absent = f"CASE WHEN {alias}.{source.amount.name} IS NOT NULL THEN {currency} END"
+            parts.append(absent if source.amount.nullable else currency)
     parts.append(literal("}"))
     if len(parts) == 2:
         return f"CASE WHEN {alias}.{source.amount.name} IS NOT NULL THEN '{{}}' END"
@@ -224,21 +225,29 @@ def connection_text(
             parts.append(_page_info_text(scope, part, page))
         else:
             columns.append(_row_text(scope, part, kind, node_type, page, alias))
-            rows = f"p.c{len(columns)}"
-            parts.append(f"'[' || coalesce(string_agg({rows}, ',' ORDER BY p.n{' DESC' if page.backward else ''})")
-            parts[-1] += f" FILTER (WHERE p.n <= {page.size}), '') || ']'"
+            parts += [literal("["), f"@{len(columns)}", literal("]")]
     parts.append(literal("}"))
     if not columns and not whole_page:
         return f"({concatenated(parts)})"
-    listed = [f"{text} AS c{number}" for number, text in enumerate(columns, 1)]
-    listed.append(f"row_number() OVER (ORDER BY {page.order}) AS n")
-    if whole_page:
-        listed.append(f"{cursor_text(page, alias)} AS k")
     limit = page.size + 1 if whole_page else page.size
     rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")
     source = rows_source(rows) if rows_source is not None else f"({rows})"
+    if not whole_page:
+        listed = {
+            f"@{n}": f"coalesce(string_agg({text}, ',' ORDER BY {page.shown}), '')" for n, text in enumerate(columns, 1)
+        }
+        return f"(SELECT {concatenated([listed.get(part, part) for part in parts])} FROM {source} {alias})"
+    direction = " DESC" if page.backward else ""
+    within = f"FILTER (WHERE p.n <= {page.size})"
+    listed = {
+        f"@{n}": f"coalesce(string_agg(p.c{n}, ',' ORDER BY p.n{direction}) {within}, '')"
+        for n in range(1, len(columns) + 1)
+    }
+    numbered = [f"{text} AS c{number}" for number, text in enumerate(columns, 1)]
+    numbered += [f"row_number() OVER (ORDER BY {page.order}) AS n", f"{cursor_text(page, alias)} AS k"]
+    text = concatenated([listed.get(part, part) for part in parts])
     # Grouped as a whole even where nothing is aggregated (`hasNextPage` may be known beforehand): always one row.
-    return f"(SELECT {concatenated(parts)} FROM (SELECT {', '.join(listed)} FROM {source} {alias}) p GROUP BY ())"
+    return f"(SELECT {text} FROM (SELECT {', '.join(numbered)} FROM {source} {alias}) p GROUP BY ())"
 
 
 def _row_text(scope: Scope, part: Selected, kind: str, node_type: GraphQLObjectType, page: Page, alias: str) -> str:

@@ -37,7 +37,8 @@ class Page:
     Parameters:
         where: conditions, joined by AND.
         counted: the conditions without the cursor's, for `totalCount`.
-        order: the ORDER BY list, already turned round for a page from the back.
+        order: the ORDER BY list by which rows are taken, turned round for a page from the back.
+        shown: the ORDER BY list in which they are shown.
         order_name: name of the order, kept in cursors.
         order_column: column of the order; None for the order by key.
         size: rows of the page.
@@ -48,6 +49,7 @@ class Page:
     where: list[str]
     counted: list[str]
     order: str
+    shown: str
     order_name: str
     order_column: str | None
     size: int
@@ -91,13 +93,12 @@ def page_of(selected: Selected, table: Table, alias: str, binds: Binds, base: li
             sign = "<" if descending == forward else ">"
             keyset.append(_keyset(selected, name, order_name, column, alias, sign, binds))
     direction = "DESC" if descending != backward else "ASC"
-    order = f"{alias}.id {direction}"
-    if column is not None:
-        order = f"{alias}.{column.name} {direction}, {order}"
+    keys = [f"{alias}.id"] if column is None else [f"{alias}.{column.name}", f"{alias}.id"]
     return Page(
         where=conditions + keyset,
         counted=conditions,
-        order=order,
+        order=", ".join(f"{key} {direction}" for key in keys),
+        shown=", ".join(f"{key} {'DESC' if descending else 'ASC'}" for key in keys),
         order_name=order_name,
         order_column=None if column is None else column.name,
         size=last if last is not None else (first if first is not None else DEFAULT_PAGE),

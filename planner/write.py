@@ -18,6 +18,7 @@ PG_TYPES = {
     "uuid": "uuid",
 }
 
+_OPEN, _CLOSE = "'\"' || ", " || '\"'"
 _AS_JSON_TEXT = {
     "text": "to_json({0})::text",
     "enum": "'\"' || {0} || '\"'",
@@ -64,14 +65,21 @@ def literal(text: str) -> str:
 
 
 def concatenated(parts: list[str]) -> str:
-    """SQL that joins parts; neighbouring string literals become one."""
+    """SQL that joins parts; neighbouring string literals become one, for each `||` costs a call for each row."""
     joined: list[str] = []
-    for part in parts:
+    for part in (atom for whole in parts for atom in _atoms(whole)):
         if joined and _is_literal(part) and _is_literal(joined[-1]):
             joined[-1] = joined[-1][:-1] + part[1:]
         else:
             joined.append(part)
     return " || ".join(joined)
+
+
+def _atoms(part: str) -> list[str]:
+    """A part, with the quotation marks that `json_text` puts around a value on their own."""
+    if part.startswith(_OPEN) and part.endswith(_CLOSE):
+        return ["'\"'", part[len(_OPEN) : -len(_CLOSE)], "'\"'"]
+    return [part]
 
 
 def _is_literal(part: str) -> bool:
