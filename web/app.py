@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
@@ -16,6 +17,7 @@ from core.settings import get_settings
 from resolvers.mutation import run_mutation
 from resolvers.root import planner
 from web.auth import principal_of_scope
+from web.errors import broken, refused
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
 from web.middleware import RequestMiddleware
@@ -48,6 +50,7 @@ def build() -> Starlette:
             *pay_routes,
             *page_routes,
         ],
+        exception_handlers={HTTPException: refused, Exception: broken},
         middleware=[Middleware(RequestMiddleware)],
         lifespan=lifespan,
     )

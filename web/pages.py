@@ -9,10 +9,10 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from core.errors import KontoraError
+from web.assets import Assets
 from web.auth import end_cookie_session, principal_of, start_cookie_session
 
 STATIC = Path(__file__).parent / "static"
@@ -149,5 +149,5 @@ page_routes: list[BaseRoute] = [
     Route("/sign-in", sign_in_page),
     Route("/sign-in", sign_in, methods=["POST"]),
     Route("/sign-out", sign_out, methods=["POST"]),
-    Mount("/static", StaticFiles(directory=STATIC)),
+    Mount("/static", Assets(directory=STATIC)),
 ]

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 from graphql import parse, validate
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 import web.pages
 from core.database import transaction
@@ -16,6 +18,7 @@ from core.principal import SYSTEM
 from resolvers.root import schema
 from services import access
 from web.app import app
+from web.assets import Assets
 
 EMAIL = "ada@kontora.test"
 PASSWORD = "correct horse battery"
@@ -118,3 +121,39 @@ def test_the_examples_of_graphiql_fit_the_schema() -> None:
     assert documents
     for document in documents:
         assert validate(schema._schema, parse(document)) == []
+
+
+async def test_browsers_keep_files_with_hashed_names_only(
+    browser: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "index-BtbJSWca.css").write_text("a {}")
+    mount = Starlette(routes=[Mount("/static/graphiql", Assets(directory=tmp_path))])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=mount), base_url="http://kontora.test") as client:
+        hashed = await client.get("/static/graphiql/assets/index-BtbJSWca.css")
+    assert "immutable" in hashed.headers["cache-control"]
+    assert (await browser.get("/static/page.css")).headers["cache-control"] == "no-cache"
+
+
+async def test_an_unknown_address_is_a_page_for_people_and_a_line_for_programs(browser: httpx.AsyncClient) -> None:
+    for_people = await browser.get("/nothing/here")
+    assert (for_people.status_code, for_people.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "content-security-policy" in for_people.headers
+    for_programs = await browser.get("/nothing/here", headers={"accept": "application/json"})
+    assert (for_programs.status_code, for_programs.text) == (404, "Not Found")
+    wrong_method = await browser.request("DELETE", "/sign-in")
+    assert wrong_method.status_code == 405
+    assert "GET" in wrong_method.headers["allow"]
+
+
+async def test_what_breaks_tells_its_request_id_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_email: str, _password: str, _request: object) -> None:
+        raise RuntimeError("the secret detail")
+
+    monkeypatch.setattr(web.pages, "start_cookie_session", fail)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://kontora.test", headers=HTML) as client:
+        answer = await client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD})
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] in answer.text
+    assert "secret" not in answer.text

@@ -1,0 +1,41 @@
+"""What is answered where no door is, or where a door broke: a page for browsers, a line for programs."""
+
+from __future__ import annotations
+
+from html import escape
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from core.request import current_request
+from web.pages import page
+
+_LOST = '<p>There is nothing at this address.</p><p><a href="/">To the start</a></p>'
+_BROKEN = "<p>Something went wrong on our side.</p><p>Tell us this request id: <code>{request_id}</code></p>"
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """An HTTP error that a route or the router raised."""
+    assert isinstance(error, HTTPException)
+    if not _for_a_person(request):
+        return PlainTextResponse(error.detail, error.status_code, headers=error.headers)
+    text = _LOST if error.status_code == 404 else f"<p>{escape(error.detail)}.</p>"
+    response = page("Not found" if error.status_code == 404 else "Not possible", text, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def broken(request: Request, _error: Exception) -> Response:
+    """An error that nobody foresaw; it is in the log under the request id, and no detail is told."""
+    request_id = current_request().request_id
+    text = _BROKEN.format(request_id=escape(request_id))
+    plain = f"something went wrong on our side; request id {request_id}"
+    response = page("Our mistake", text, 500) if _for_a_person(request) else PlainTextResponse(plain, 500)
+    # This answer is made outside of the middleware that tells the id otherwise.
+    response.headers["X-Request-Id"] = request_id
+    return response
+
+
+def _for_a_person(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "").lower()
