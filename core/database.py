@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import asyncpg
 from sqlalchemy import text
@@ -13,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from core.errors import KontoraError
 from core.principal import Principal
+from core.read_pool import ReadPool
 from core.settings import get_settings
 
 APP_ROLE = "kontora_app"
@@ -32,8 +32,7 @@ class _Connections:
 
     def __init__(self) -> None:
         self.engine: AsyncEngine | None = None
-        self.pools: dict[bool, asyncpg.Pool[asyncpg.Record]] = {}
-        self.lock = asyncio.Lock()
+        self.pools: dict[bool, ReadPool] = {}
 
 
 _by_loop: dict[int, _Connections] = {}
@@ -88,40 +87,31 @@ def engine() -> AsyncEngine:
     return here.engine
 
 
-async def _no_reset(_connection: Any) -> None:
-    """Reading statements leave nothing behind, and a reset query would halve point reads."""
-
-
-async def read_pool(*, tenant: bool) -> asyncpg.Pool[asyncpg.Record]:
-    """The reading pool: autocommit, statement timeout, no reset query.
+def read_pool(*, tenant: bool) -> ReadPool:
+    """The reading pool of this event loop: autocommit, statement timeout, no reset query.
 
     Parameters:
         tenant: connect as the role that row-level security holds to one partner.
     """
     here = _connections()
     pool = here.pools.get(tenant)
-    if pool is not None:
-        return pool
-    async with here.lock:
-        if tenant not in here.pools:
-            settings = get_settings()
-            here.pools[tenant] = await asyncpg.create_pool(
-                settings.read_database_url or database_url(),
-                min_size=1,
-                max_size=settings.database_pool_size,
-                reset=_no_reset,
-                statement_cache_size=500,
-                max_cacheable_statement_size=0,
-                server_settings={
-                    "role": TENANT_ROLE if tenant else APP_ROLE,
-                    "statement_timeout": str(settings.statement_timeout_ms),
-                    "application_name": "kontora-read",
-                    "jit": "off",
-                    # Reads write nothing but the access log; waiting for the disk would cost most of a small read.
-                    "synchronous_commit": "on" if settings.access_log_sync else "off",
-                },
-            )
-        return here.pools[tenant]
+    if pool is None:
+        settings = get_settings()
+        pool = here.pools[tenant] = ReadPool(
+            settings.read_database_url or database_url(),
+            size=settings.database_pool_size,
+            statement_cache_size=500,
+            max_cacheable_statement_size=0,
+            server_settings={
+                "role": TENANT_ROLE if tenant else APP_ROLE,
+                "statement_timeout": str(settings.statement_timeout_ms),
+                "application_name": "kontora-read",
+                "jit": "off",
+                # Reads write nothing but the access log; waiting for the disk would cost most of a small read.
+                "synchronous_commit": "on" if settings.access_log_sync else "off",
+            },
+        )
+    return pool
 
 
 @asynccontextmanager

@@ -310,7 +310,7 @@ class Planner:
         return Draft(scope, operation.document_hash, operation.name, operation.fields, logged)
 
     async def _query(self, plan: _Plan, values: VariableValues, context: RunContext) -> Answer:
-        pool = await read_pool(tenant=context.principal.is_tenant)
+        pool = read_pool(tenant=context.principal.is_tenant)
         statement = plan.statement
         data: dict[str, Any] = {}
         if statement is not None:

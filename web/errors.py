@@ -31,10 +31,7 @@ async def broken(request: Request, _error: Exception) -> Response:
     request_id = current_request().request_id
     text = _BROKEN.format(request_id=escape(request_id))
     plain = f"something went wrong on our side; request id {request_id}"
-    response = page("Our mistake", text, 500) if _for_a_person(request) else PlainTextResponse(plain, 500)
-    # This answer is made outside of the middleware that tells the id otherwise.
-    response.headers["X-Request-Id"] = request_id
-    return response
+    return page("Our mistake", text, 500) if _for_a_person(request) else PlainTextResponse(plain, 500)
 
 
 def _for_a_person(request: Request) -> bool:

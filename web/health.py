@@ -43,8 +43,8 @@ async def _answers(name: str, check: Awaitable[Any]) -> bool:
 
 
 async def _database() -> None:
-    pool = await read_pool(tenant=False)
-    await pool.fetchval("SELECT 1")
+    pool = read_pool(tenant=False)
+    await pool.fetch("SELECT 1")
 
 
 async def _redis() -> None:

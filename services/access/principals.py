@@ -95,7 +95,7 @@ async def principal_of_api_token(token: str) -> Principal:
 
 
 async def _standing(sql: str, key: Any) -> asyncpg.Record:
-    pool = await read_pool(tenant=False)
+    pool = read_pool(tenant=False)
     row = await pool.fetchrow(sql, key, clock.now())
     if row is None:
         raise Unauthenticated(_EXPIRED)

@@ -49,13 +49,13 @@ async def test_case(
     caller: Principal = CALLERS[told(source, "caller", "staff")]
     variables = orjson.loads(told(source, "variables", "{}"))
     statements: list[str] = []
-    fetch = asyncpg.pool.Pool.fetch
+    fetch = asyncpg.Connection.fetch
 
     async def kept(self: Any, query: str, *args: Any, **more: Any) -> Any:
         statements.append(query)
         return await fetch(self, query, *args, **more)
 
-    monkeypatch.setattr(asyncpg.pool.Pool, "fetch", kept)
+    monkeypatch.setattr(asyncpg.Connection, "fetch", kept)
     assert isinstance(planner.prepare(source, None, caller), Operation)
     answer = await planner.execute(source, None, variables, caller, allow_mutation=False, run_mutation=no_mutation)
     assert answer.errors == []

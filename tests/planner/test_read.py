@@ -173,13 +173,13 @@ async def test_a_query_is_one_statement(
     planner: Planner, world: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements: list[str] = []
-    fetch = asyncpg.pool.Pool.fetch
+    fetch = asyncpg.Connection.fetch
 
     async def counted(self: Any, query: str, *args: Any, **more: Any) -> Any:
         statements.append(query)
         return await fetch(self, query, *args, **more)
 
-    monkeypatch.setattr(asyncpg.pool.Pool, "fetch", counted)
+    monkeypatch.setattr(asyncpg.Connection, "fetch", counted)
     for principal in (STAFF, PARTNER):
         statements.clear()
         answer = await read(
