@@ -16,9 +16,10 @@ def anchor_day(start: datetime, timezone: ZoneInfo) -> int:
 def period_end(start: datetime, months: int, anchor: int, timezone: ZoneInfo) -> datetime:
     """The end of a period of whole months: on the anchor day, or the month's last one, at the same local time.
 
-    31 January → 28 February → 31 March: each end is found from the anchor, never from the shortened day.
+    31 January → 28 February → 31 March: each end is found from the anchor, never from the shortened day. Negative
+    months give the borders before.
     """
-    if months < 1:
+    if months == 0:
         raise ValueError("a period has at least one month")
     local = start.astimezone(timezone).replace(tzinfo=None)
     ended = local + relativedelta(months=months) + relativedelta(day=anchor)

@@ -24,7 +24,12 @@ from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, ch
 
 
 class Subscription(Keyed, Updated, Base):
-    """An install paying for a plan over a period; at most one per install is live."""
+    """An install paying for a plan over a period; at most one per install is live.
+
+    ``pending_…`` takes effect with the next renewal. ``worth`` is the money that pays for the time from
+    ``worth_from`` to ``ends_at``; its unused part is the credit of a change. While ``paused_at`` is set no time
+    passes for the subscription: nothing renews, expires or reminds.
+    """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -34,6 +39,11 @@ class Subscription(Keyed, Updated, Base):
         CheckConstraint("unit_price >= 0", name="unit_price_not_negative"),
         CheckConstraint("ends_at > starts_at", name="period_forward"),
         CheckConstraint("anchor_day BETWEEN 1 AND 31", name="anchor_day_of_month"),
+        checked("pending_term", Term),
+        CheckConstraint("pending_seats >= 1", name="pending_seats_positive"),
+        CheckConstraint("pending_unit_price >= 0", name="pending_unit_price_not_negative"),
+        CheckConstraint("worth >= 0", name="worth_not_negative"),
+        CheckConstraint("paused_at IS NULL OR status = 'ACTIVE'", name="paused_is_active"),
         Index(
             "uq_subscriptions_live",
             "install_id",
@@ -57,6 +67,14 @@ class Subscription(Keyed, Updated, Base):
     auto_renew: Mapped[bool] = mapped_column(server_default=text("true"))
     rebill_id_encrypted: Mapped[str | None]
     canceled_at: Mapped[datetime | None]
+    cancel_at_period_end: Mapped[bool] = mapped_column(server_default=text("false"))
+    pending_plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"), index=True)
+    pending_term: Mapped[Term | None] = mapped_column(StrEnumColumn(Term))
+    pending_seats: Mapped[int | None] = mapped_column(Integer)
+    pending_unit_price: Mapped[Money | None]
+    paused_at: Mapped[datetime | None]
+    worth: Mapped[Money] = mapped_column(server_default="0")
+    worth_from: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, server_default="1")
 
 
@@ -106,6 +124,15 @@ class Invoice(Keyed, Updated, Base):
             unique=True,
             postgresql_where=text(
                 "kind = 'SUBSCRIPTION_START' AND status IN ('PENDING', 'CHARGING', 'ACTION_REQUIRED', 'FAILED')"
+            ),
+        ),
+        Index(
+            "uq_invoices_open_change",
+            "subscription_id",
+            unique=True,
+            postgresql_where=text(
+                "kind IN ('SEATS_UPGRADE', 'PLAN_CHANGE') "
+                "AND status IN ('PENDING', 'CHARGING', 'ACTION_REQUIRED', 'FAILED')"
             ),
         ),
         Index("ix_invoices_partner_recent", "partner_id", text("id DESC")),

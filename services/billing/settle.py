@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import clock, crypto
+from core import clock
 from core.principal import Principal
 from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentStatus
 from gateways.interface import GatewayState
@@ -14,6 +17,11 @@ from services.billing.start import start_paid
 from services.outbox import enqueue
 
 ATTENTION = "payment.attention"
+
+Bought = Callable[[AsyncSession, Principal, Invoice, Install, str | None], Awaitable[None]]
+# What a paid invoice of a kind begins; the last argument is the key of the card that paid, where it may be charged
+# again. Kinds that are not here are only paid.
+BOUGHT: Mapping[InvoiceKind, Bought] = MappingProxyType({InvoiceKind.SUBSCRIPTION_START: start_paid})
 
 _ENDED_UNPAID = frozenset({PaymentStatus.REJECTED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED})
 _MONEY_CAME = frozenset({PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
@@ -62,10 +70,22 @@ async def settle(
         await call_a_person(session, payment, reason)
         return
     await _move(session, actor, invoice, InvoiceStatus.PAID)
-    if invoice.kind == InvoiceKind.SUBSCRIPTION_START and install is not None:
-        subscription = await start_paid(session, actor, invoice, install)
-        if rebill_id is not None:
-            subscription.rebill_id_encrypted = crypto.encrypt(rebill_id, f"subscriptions.rebill_id:{subscription.id}")
+    await _hand_over(session, actor, invoice, install, rebill_id)
+
+
+async def settle_free(session: AsyncSession, actor: Principal, invoice: Invoice, install: Install | None) -> None:
+    """Mark an invoice that asks for nothing paid at once, and start what it stands for."""
+    assert invoice.total == 0
+    await _move(session, actor, invoice, InvoiceStatus.PAID)
+    await _hand_over(session, actor, invoice, install, None)
+
+
+async def _hand_over(
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install | None, rebill_id: str | None
+) -> None:
+    bought = BOUGHT.get(invoice.kind)
+    if bought is not None and install is not None:
+        await bought(session, actor, invoice, install, rebill_id)
 
 
 async def call_a_person(session: AsyncSession, payment: Payment, reason: str) -> None:

@@ -7,17 +7,21 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import clock
+from core import clock, crypto
 from core.principal import Principal
 from core.settings import get_settings
 from domain.billing import LIVE_SUBSCRIPTION, SubscriptionStatus
 from domain.installs import SubscriptionKind
 from domain.periods import anchor_day, period_end
-from models import Install, Invoice, Subscription, SubscriptionChange
-from services import audit, events
+from models import Install, Invoice, Subscription
+from services import events
+from services.billing.log import record_change, told
+from services.billing.worth import add_worth
 
 
-async def start_paid(session: AsyncSession, actor: Principal, invoice: Invoice, install: Install) -> Subscription:
+async def start_paid(
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, rebill_id: str | None = None
+) -> None:
     """Begin or prolong the paid period of an invoice; the install and the invoice are locked.
 
     A trial becomes paid at the moment of payment. Where a paid subscription lives already (a late payment of an
@@ -27,7 +31,7 @@ async def start_paid(session: AsyncSession, actor: Principal, invoice: Invoice, 
     assert invoice.seats is not None
     assert invoice.unit_price is not None
     live = await live_subscription(session, install.id)
-    before = None if live is None else _told(live)
+    before = None if live is None else told(live)
     zone = ZoneInfo(get_settings().legal_entity_timezone)
     now = clock.now()
     if live is None:
@@ -35,9 +39,11 @@ async def start_paid(session: AsyncSession, actor: Principal, invoice: Invoice, 
         session.add(live)
     if live.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
         period_start = live.ends_at
+        add_worth(live, invoice.total, now)
     else:
         period_start = live.starts_at = now
         live.anchor_day = anchor_day(now, zone)
+        live.worth, live.worth_from = invoice.total, now
     live.ends_at = period_end(period_start, invoice.term.months, live.anchor_day, zone)
     live.status = SubscriptionStatus.ACTIVE
     live.plan_id, live.term, live.seats = invoice.plan_id, invoice.term, invoice.seats
@@ -47,9 +53,15 @@ async def start_paid(session: AsyncSession, actor: Principal, invoice: Invoice, 
     invoice.period_start, invoice.period_end = period_start, live.ends_at
     install.subscription_kind = SubscriptionKind.PAID
     install.subscribed_until = live.ends_at
-    await _record(session, actor, live, "activate", before)
+    await record_change(session, actor, live, "activate", before)
     await events.emit(session, install, "subscription.activated", _event(live, invoice))
-    return live
+    keep_card(live, rebill_id)
+
+
+def keep_card(subscription: Subscription, rebill_id: str | None) -> None:
+    """Keep the key of the card that paid, encrypted, for later charges; a payment without one changes nothing."""
+    if rebill_id is not None:
+        subscription.rebill_id_encrypted = crypto.encrypt(rebill_id, f"subscriptions.rebill_id:{subscription.id}")
 
 
 async def live_subscription(session: AsyncSession, install_id: int) -> Subscription | None:
@@ -59,36 +71,6 @@ async def live_subscription(session: AsyncSession, install_id: int) -> Subscript
     )
     live: Subscription | None = await session.scalar(wanted.with_for_update())
     return live
-
-
-async def _record(
-    session: AsyncSession, actor: Principal, subscription: Subscription, action: str, before: dict[str, str] | None
-) -> None:
-    after = _told(subscription)
-    session.add(
-        SubscriptionChange(
-            partner_id=subscription.partner_id,
-            subscription_id=subscription.id,
-            action=action,
-            actor=actor.label,
-            actor_user_id=actor.user_id,
-            before=before,
-            after=after,
-        )
-    )
-    await audit.record(session, actor, f"subscription.{action}", subscription, before=before, after=after)
-
-
-def _told(subscription: Subscription) -> dict[str, str]:
-    return {
-        "status": str(subscription.status),
-        "planId": str(subscription.plan_id),
-        "term": str(subscription.term),
-        "seats": str(subscription.seats),
-        "unitPrice": f"{subscription.unit_price} {subscription.currency}",
-        "startsAt": subscription.starts_at.isoformat(),
-        "endsAt": subscription.ends_at.isoformat(),
-    }
 
 
 def _event(subscription: Subscription, invoice: Invoice) -> dict[str, str]:

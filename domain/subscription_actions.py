@@ -1,0 +1,115 @@
+"""What people may do with a subscription in which state, as a table (SUB-5, SUB-6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from domain.billing import SubscriptionStatus
+
+
+class SubscriptionAction(StrEnum):
+    """What people do with a subscription."""
+
+    CANCEL_NOW = "CANCEL_NOW"
+    CANCEL_AT_PERIOD_END = "CANCEL_AT_PERIOD_END"
+    UNDO_CANCEL = "UNDO_CANCEL"
+    PAUSE = "PAUSE"
+    RESUME = "RESUME"
+    ADD_SEATS = "ADD_SEATS"
+    REMOVE_SEATS = "REMOVE_SEATS"
+    CHANGE_PLAN_NOW = "CHANGE_PLAN_NOW"
+    CHANGE_PLAN_AT_RENEWAL = "CHANGE_PLAN_AT_RENEWAL"
+    UNDO_CHANGE = "UNDO_CHANGE"
+    SET_PRICE = "SET_PRICE"
+    SET_AUTO_RENEW = "SET_AUTO_RENEW"
+    EXTEND = "EXTEND"
+    EXTEND_TRIAL = "EXTEND_TRIAL"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What decides which actions are allowed.
+
+    Parameters:
+        bare: a trial without a plan.
+        pending: whether a change waits for the renewal.
+        order_waits: number of the unpaid invoice of a change, if there is one.
+        renewal_charging: number of the renewal invoice whose money is on its way, if there is one.
+    """
+
+    status: SubscriptionStatus
+    bare: bool = False
+    paused: bool = False
+    canceling: bool = False
+    pending: bool = False
+    order_waits: str | None = None
+    renewal_charging: str | None = None
+
+
+_S = SubscriptionStatus
+_A = SubscriptionAction
+_LIVE = frozenset({_S.TRIAL, _S.ACTIVE, _S.PAST_DUE})
+_ACTIVE = frozenset({_S.ACTIVE})
+_TRIAL = frozenset({_S.TRIAL})
+
+ALLOWED_IN: MappingProxyType[SubscriptionAction, frozenset[SubscriptionStatus]] = MappingProxyType(
+    {
+        _A.CANCEL_NOW: _LIVE,
+        _A.CANCEL_AT_PERIOD_END: _ACTIVE,
+        _A.UNDO_CANCEL: _ACTIVE,
+        _A.PAUSE: _ACTIVE,
+        _A.RESUME: _ACTIVE,
+        _A.ADD_SEATS: _ACTIVE | _TRIAL,
+        _A.REMOVE_SEATS: _ACTIVE,
+        _A.CHANGE_PLAN_NOW: _ACTIVE,
+        _A.CHANGE_PLAN_AT_RENEWAL: _ACTIVE,
+        _A.UNDO_CHANGE: _ACTIVE,
+        _A.SET_PRICE: _ACTIVE,
+        _A.SET_AUTO_RENEW: _ACTIVE | {_S.PAST_DUE},
+        _A.EXTEND: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.EXPIRED, _S.CANCELED}),
+        _A.EXTEND_TRIAL: _TRIAL,
+    }
+)
+
+# A paused subscription is resumed or ended; nothing else is billed or planned meanwhile.
+_WHILE_PAUSED = frozenset({_A.CANCEL_NOW, _A.RESUME})
+# A renewal whose money is on its way was priced; what would change that price has to wait for its end.
+_NOT_WHILE_CHARGING = frozenset(
+    {
+        *(_A.CANCEL_NOW, _A.CANCEL_AT_PERIOD_END, _A.PAUSE, _A.REMOVE_SEATS, _A.SET_PRICE, _A.EXTEND),
+        *(_A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.ADD_SEATS),
+    }
+)
+_NOT_WHILE_ORDERED = frozenset({_A.ADD_SEATS, _A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.REMOVE_SEATS})
+_NOT_WHILE_CANCELING = frozenset(
+    {_A.CANCEL_AT_PERIOD_END, _A.REMOVE_SEATS, _A.CHANGE_PLAN_AT_RENEWAL, _A.SET_PRICE, _A.CHANGE_PLAN_NOW}
+)
+
+
+def blocked_because(action: SubscriptionAction, standing: Standing) -> str | None:
+    """Why the action is not allowed now; None where it is."""
+    status = standing.status
+    if status not in ALLOWED_IN[action]:
+        return f"the subscription is {status}"
+    if standing.paused and action not in _WHILE_PAUSED:
+        return "the subscription is paused; resume it first"
+    if action == _A.RESUME and not standing.paused:
+        return "the subscription is not paused"
+    if action == _A.UNDO_CANCEL and not standing.canceling:
+        return "the subscription is not to be cancelled"
+    if action == _A.UNDO_CHANGE and not standing.pending and standing.order_waits is None:
+        return "no change waits"
+    if standing.canceling and action in _NOT_WHILE_CANCELING:
+        return "the subscription ends with its period; undo the cancellation first"
+    if standing.order_waits is not None and action in _NOT_WHILE_ORDERED:
+        return f"the change billed by invoice {standing.order_waits} waits for its payment"
+    if standing.renewal_charging is not None and action in _NOT_WHILE_CHARGING:
+        return f"the renewal by invoice {standing.renewal_charging} is being charged; try again when it is done"
+    return None
+
+
+def allowed_actions(standing: Standing) -> dict[SubscriptionAction, str | None]:
+    """Every action, with why it is blocked or None."""
+    return {action: blocked_because(action, standing) for action in SubscriptionAction}
