@@ -14,7 +14,8 @@ depends_on = None
 def upgrade() -> None:
     """Subscriptions know what waits for their renewal, whether they are paused, and what their period is worth."""
     op.add_column(
-        "subscriptions", sa.Column("cancel_at_period_end", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+        "subscriptions",
+        sa.Column("cancel_at_period_end", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
     op.add_column("subscriptions", sa.Column("pending_plan_id", sa.BigInteger(), nullable=True))
     op.add_column("subscriptions", sa.Column("pending_term", sa.String(length=32), nullable=True))
