@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -12,6 +12,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from core.errors import KontoraError
+from core.settings import get_settings
+from services.demo import DEMO_USERS
 from web.assets import Assets
 from web.auth import end_cookie_session, principal_of, start_cookie_session
 
@@ -37,6 +39,7 @@ _FRAME = """<!doctype html>
 <link rel="stylesheet" href="/static/page.css">
 </head>
 <body>
+<p class="brand"><a href="/">Kontora</a></p>
 <main>
 <h1>{title}</h1>
 {body}
@@ -47,10 +50,22 @@ _FRAME = """<!doctype html>
 _SIGN_IN = """{problem}
 <form method="post" action="/sign-in">
 <input type="hidden" name="next" value="{next}">
-<label>Email <input type="email" name="email" value="{email}" autocomplete="username" required autofocus></label>
-<label>Password <input type="password" name="password" autocomplete="current-password" required></label>
-<button type="submit">Sign in</button>
+<label>Email <input type="email" name="email" value="{email}" autocomplete="username" required{email_focus}></label>
+<label>Password <input type="password" name="password" autocomplete="current-password" required{password_focus}></label>
+<button type="submit" class="primary">Sign in</button>
 </form>
+{people}"""
+_DEMO_PEOPLE = """<h2>People of the demo world</h2>
+<table>
+{rows}
+</table>
+<p class="quiet">Their password was printed by <code>make up</code>; KONTORA_DEMO_PASSWORD sets it.</p>
+"""
+_HOME = """<p>You are <strong>{email}</strong>, {roles}.</p>
+<p>GraphiQL lets you ask for whatever you may see, with examples and the whole schema beside it.</p>
+<p><a href="/graphql" class="button primary">Open GraphiQL</a></p>
+<p class="quiet">Programs send GraphQL to <code>{url}/graphql</code> with <code>Authorization: Bearer …</code>.</p>
+<form method="post" action="/sign-out"><button type="submit">Sign out</button></form>
 """
 _NOT_BUILT = """
 <p>The API is here and works. GraphiQL, the editor that this page shows, is built from npm packages, and that could
@@ -71,7 +86,7 @@ def page(title: str, body: str, status: int = 200) -> HTMLResponse:
 async def graphiql_page(scope: Scope, receive: Receive, send: Send) -> None:
     """GraphiQL for who is signed in; the sign-in page for everybody else."""
     response: Response
-    if (await _signed_in(Request(scope))) is None:
+    if (await principal_of(Request(scope))).kind == "anonymous":
         response = RedirectResponse(f"/sign-in?next={quote('/graphql')}", SEE_OTHER, {"Cache-Control": "no-store"})
     elif GRAPHIQL.exists():
         response = HTMLResponse(GRAPHIQL.read_bytes(), headers=PAGE_HEADERS)
@@ -81,8 +96,9 @@ async def graphiql_page(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def sign_in_page(request: Request) -> Response:
-    """The form to sign in with."""
-    return _form(next_path=_local(request.query_params.get("next", "")))
+    """The form to sign in with; a link may bring the address to sign in with."""
+    asked = request.query_params
+    return _form(next_path=_local(asked.get("next", "")), email=asked.get("email", "")[:LONGEST_FIELD_CHARS])
 
 
 async def sign_in(request: Request) -> Response:
@@ -111,22 +127,32 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def home(_request: Request) -> Response:
-    """The front door leads to GraphiQL."""
-    return RedirectResponse("/graphql", SEE_OTHER)
-
-
-async def _signed_in(request: Request) -> object | None:
-    try:
-        principal = await principal_of(request)
-    except KontoraError:
-        return None
-    return None if principal.kind == "anonymous" else principal
+async def home(request: Request) -> Response:
+    """The front door: who one is and where to go; the sign-in form for strangers."""
+    principal = await principal_of(request)
+    if principal.kind == "anonymous":
+        return RedirectResponse("/sign-in?next=/", SEE_OTHER, {"Cache-Control": "no-store"})
+    roles = ", ".join(principal.roles) or "without a role"
+    body = _HOME.format(email=escape(principal.email or ""), roles=escape(roles), url=escape(get_settings().base_url))
+    return page("Welcome", body)
 
 
 def _form(*, next_path: str = "/graphql", email: str = "", problem: str = "", status: int = 200) -> HTMLResponse:
     shown = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
-    return page("Sign in", _SIGN_IN.format(problem=shown, next=escape(next_path), email=escape(email)), status)
+    focus = {"email_focus": "" if email else " autofocus", "password_focus": " autofocus" if email else ""}
+    people = _demo_people(next_path) if get_settings().mode == "sandbox" else ""
+    body = _SIGN_IN.format(problem=shown, next=escape(next_path), email=escape(email), people=people, **focus)
+    return page("Sign in", body, status)
+
+
+def _demo_people(next_path: str) -> str:
+    """Whom one can be in the sandbox; production has no such people and no such list."""
+    rows = "\n".join(
+        f'<tr><td><a href="/sign-in?{escape(urlencode({"email": email, "next": next_path}))}">{email}</a></td>'
+        f"<td>{role}</td></tr>"
+        for email, role in DEMO_USERS.items()
+    )
+    return _DEMO_PEOPLE.format(rows=rows)
 
 
 def _from_our_page(request: Request) -> bool:

@@ -24,10 +24,10 @@ PAYABLE = frozenset({PaymentStatus.PENDING, PaymentStatus.REJECTED, PaymentStatu
 BUTTONS = {"pay": PaymentStatus.CONFIRMED, "decline": PaymentStatus.REJECTED}
 
 _PAY = """
-<p>Invoice {number}: <strong>{amount} {currency}</strong></p>
-<p>This is the sandbox gateway: no money moves.</p>
+<p class="amount">{amount} {currency}</p>
+<p class="quiet">This is the sandbox gateway: no money moves.</p>
 <form method="post">
-<button type="submit" name="action" value="pay">Pay</button>
+<button type="submit" name="action" value="pay" class="primary">Pay</button>
 <button type="submit" name="action" value="decline">Decline</button>
 <button type="submit" name="action" value="later">Pay later</button>
 </form>
@@ -48,8 +48,8 @@ async def show(request: Request) -> Response:
         return page("No such payment", "<p>The link is wrong, or not one of the sandbox gateway.</p>", 404)
     if card.status not in PAYABLE:
         return RedirectResponse(_return_path(card.order_id), SEE_OTHER)
-    body = _PAY.format(number=escape(card.invoice_number), amount=card.amount, currency=escape(card.currency))
-    return page("Pay", body)
+    body = _PAY.format(amount=card.amount, currency=escape(card.currency))
+    return page(f"Invoice {card.invoice_number}", body)
 
 
 async def press(request: Request) -> Response:

@@ -15,6 +15,8 @@ from starlette.routing import Mount
 import web.pages
 from core.database import transaction
 from core.principal import SYSTEM
+from core.settings import get_settings
+from planner.projection import required_permissions
 from resolvers.root import schema
 from services import access
 from web.app import app
@@ -117,10 +119,30 @@ async def test_signing_out_ends_the_session(browser: httpx.AsyncClient) -> None:
 
 
 def test_the_examples_of_graphiql_fit_the_schema() -> None:
-    documents = re.findall(r"query: `([^`]+)`", EXAMPLES.read_text())
-    assert documents
-    for document in documents:
-        assert validate(schema._schema, parse(document)) == []
+    examples = re.findall(r"needs: \[([^\]]*)\],\s*query: `([^`]+)`", EXAMPLES.read_text())
+    assert len(examples) == EXAMPLES.read_text().count("query: `") > 0
+    for needs, text in examples:
+        document = parse(text)
+        assert validate(schema._schema, document) == []
+        needed = {permission for _, permission in required_permissions(schema._schema, document) if permission}
+        assert set(re.findall(r'"([^"]+)"', needs)) == needed
+
+
+async def test_the_front_door_says_who_one_is(browser: httpx.AsyncClient) -> None:
+    assert (await browser.get("/")).headers["location"] == "/sign-in?next=/"
+    await sign_in(browser)
+    front = await browser.get("/")
+    assert EMAIL in front.text
+    assert "SUPERADMIN" in front.text
+
+
+async def test_only_the_sandbox_lists_its_people(browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = await browser.get("/sign-in", params={"email": "billing@demo.test", "next": "/graphql"})
+    assert 'name="email" value="billing@demo.test"' in form.text
+    assert "partner-owner@demo.test" in form.text
+    production = get_settings().model_copy(update={"mode": "production"})
+    monkeypatch.setattr(web.pages, "get_settings", lambda: production)
+    assert "demo.test" not in (await browser.get("/sign-in")).text
 
 
 async def test_browsers_keep_files_with_hashed_names_only(

@@ -1,6 +1,8 @@
-// The tabs that a first visitor finds; their documents are checked against the schema by a test.
+// The tabs that a first visitor finds: those whose needs one's permissions meet. A test checks documents and needs
+// against the schema.
 export const examples = [
   {
+    needs: [],
     query: `# Who you are and what you may do.
 query Viewer {
   viewer {
@@ -12,6 +14,7 @@ query Viewer {
 `,
   },
   {
+    needs: ["install:read", "invoice:read", "partner:read", "product:read", "subscription:read", "wallet:read"],
     query: `# Partners with what they use and owe; exactly these fields are read, in one SQL statement.
 query Partners {
   partners(first: 10) {
@@ -48,6 +51,103 @@ query Partners {
 `,
   },
   {
+    needs: ["invoice:read", "partner:read", "payment:read"],
+    query: `# Who has not paid yet, the oldest first, with each attempt to pay.
+query UnpaidInvoices {
+  invoices(first: 20, filter: { status: [PENDING, ACTION_REQUIRED] }, orderBy: { field: CREATED_AT, direction: ASC }) {
+    totalCount
+    nodes {
+      number
+      dueAt
+      total {
+        amount
+        currency
+      }
+      partner {
+        name
+      }
+      payments(first: 3) {
+        nodes {
+          status
+          gateway
+          createdAt
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+`,
+  },
+  {
+    needs: ["plan:read", "product:read"],
+    query: `# What is sold, and for how much.
+query PriceList {
+  products(first: 20) {
+    nodes {
+      name
+      plans(first: 10) {
+        nodes {
+          name
+          minSeats
+          prices {
+            term
+            unitPrice {
+              amount
+              currency
+            }
+          }
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    needs: ["job:read"],
+    query: `# What runs by itself, and what failed for good and waits for a person.
+query Health {
+  scheduledJobs {
+    name
+    cron
+    lastFiredAt
+    nextDueAt
+  }
+  deadLetters(first: 10, filter: { status: [OPEN] }) {
+    totalCount
+    nodes {
+      kind
+      error
+      attempts
+      createdAt
+    }
+  }
+}
+`,
+  },
+  {
+    needs: ["audit:read"],
+    query: `# The last changes: who did what to which row.
+query Changes {
+  auditEvents(first: 20) {
+    nodes {
+      createdAt
+      actor
+      action
+      entityType
+      entityId
+      requestId
+    }
+  }
+}
+`,
+  },
+  {
+    needs: ["partner:read", "partner:write"],
     query: `# A mutation answers with the object as the caller wants to see it, or says what was wrong.
 mutation CreatePartner($input: PartnerCreateInput!) {
   partnerCreate(input: $input) {

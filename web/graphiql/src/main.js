@@ -13,17 +13,36 @@ const fetcher = createGraphiQLFetcher({
   headers: { Accept: "application/graphql-response+json", "X-Kontora-CSRF": "1" },
 });
 
+const answer = await fetch("/graphql", {
+  method: "POST",
+  headers: { "Content-Type": "application/json", "X-Kontora-CSRF": "1" },
+  body: JSON.stringify({ query: "{ viewer { email permissions } }" }),
+});
+const { viewer } = (await answer.json()).data;
+
 const logo = element(
   GraphiQL.Logo,
   null,
   element(
     "form",
     { method: "post", action: "/sign-out", className: "sign-out" },
-    element("strong", null, "Kontora"),
+    element("a", { href: "/" }, "Kontora"),
+    element("span", null, viewer.email),
     element("button", { type: "submit" }, "Sign out"),
   ),
 );
 
+// What somebody may not ask for is not in their schema, so an example of it would only be red.
+const permitted = examples.filter(({ needs }) => needs.every((permission) => viewer.permissions.includes(permission)));
+
 createRoot(document.getElementById("graphiql")).render(
-  element(GraphiQL, { fetcher, defaultTabs: examples, shouldPersistHeaders: false }, logo),
+  element(
+    GraphiQL,
+    {
+      fetcher,
+      defaultTabs: permitted.map(({ query, variables }) => ({ query, variables })),
+      shouldPersistHeaders: false,
+    },
+    logo,
+  ),
 );
