@@ -20,11 +20,12 @@ up: $(VENV)/installed  ## Start everything: servers, API, worker, scheduler, dem
 test: $(VENV)/installed-dev  ## Run all tests
 	@$(BIN)/pytest
 
-check: $(VENV)/installed-dev  ## Lint, formatting, types, and who imports whom
+check: $(VENV)/installed-dev  ## Lint, formatting, types, who imports whom, and whether generated files are current
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache --verbose >$(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+	@$(BIN)/pytest tests/house/test_generated.py
 
 bench: $(VENV)/installed-dev  ## Measure reads against hand-written SQL and against ordinary Strawberry
 	@$(BIN)/python -m bench

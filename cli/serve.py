@@ -33,6 +33,9 @@ def serve(
             port=settings.port,
             access_log=False,
             server_header=False,
+            # Otherwise anybody could choose the address that the audit trail and the throttle see.
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             log_level="warning",
             timeout_graceful_shutdown=GRACEFUL_STOP_SECONDS,
         )

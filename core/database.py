@@ -32,7 +32,7 @@ class _Connections:
 
     def __init__(self) -> None:
         self.engine: AsyncEngine | None = None
-        self.pools: dict[bool, ReadPool] = {}
+        self.pools: dict[tuple[bool, str], ReadPool] = {}
 
 
 _by_loop: dict[int, _Connections] = {}
@@ -87,18 +87,21 @@ def engine() -> AsyncEngine:
     return here.engine
 
 
-def read_pool(*, tenant: bool) -> ReadPool:
+def read_pool(*, tenant: bool, primary: bool = False) -> ReadPool:
     """The reading pool of this event loop: autocommit, statement timeout, no reset query.
 
     Parameters:
         tenant: connect as the role that row-level security holds to one partner.
+        primary: the main database even where there is a replica: for what was written a moment ago, and for
+            statements that write the access log.
     """
     here = _connections()
-    pool = here.pools.get(tenant)
+    settings = get_settings()
+    url = database_url() if primary or settings.read_database_url is None else settings.read_database_url
+    pool = here.pools.get((tenant, url))
     if pool is None:
-        settings = get_settings()
-        pool = here.pools[tenant] = ReadPool(
-            settings.read_database_url or database_url(),
+        pool = here.pools[tenant, url] = ReadPool(
+            url,
             size=settings.database_pool_size,
             statement_cache_size=500,
             max_cacheable_statement_size=0,

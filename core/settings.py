@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port the API listens on.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, "
+        "separated by commas; empty: none.",
+    )
     public_url: str | None = Field(
         default=None, description="Address at which browsers and gateways reach the API; default `http://HOST:PORT`."
     )
@@ -36,7 +41,10 @@ class Settings(BaseSettings):
         default=None,
         description="PostgreSQL 15 or newer, `postgresql://user:password@host/database`; empty: the embedded one.",
     )
-    read_database_url: str | None = Field(default=None, description="A replica for queries; empty: the main database.")
+    read_database_url: str | None = Field(
+        default=None,
+        description="A replica for partners' queries; empty: the main database. Staff reads stay there, being logged.",
+    )
     redis_url: str | None = Field(default=None, description="Redis 6.2 or newer; empty: the embedded Valkey.")
     database_pool_size: int = Field(
         default=10, ge=1, description="Connections a process keeps for writing, and again for reading."

@@ -44,6 +44,8 @@ KEPT_DOCUMENTS = 1_000
 KEPT_PLANS = 100
 KEPT_SCHEMAS = 100
 MAX_SOURCE_CHARS = 100_000
+# Whose reads are written down by the statement itself.
+LOGGED_KIND = "staff"
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -300,7 +302,7 @@ class Planner:
                 tables.append(selected)
         statement = None
         if tables:
-            draft = self._draft(operation, selector, context, logged=context.principal.kind == "staff")
+            draft = self._draft(operation, selector, context, logged=context.principal.kind == LOGGED_KIND)
             statement = compile_roots(draft, operation.schema, tables)
         plan = _Plan(cost, statement, functions, [selected.key for selected in roots], constants)
         return operation.plans.put(key, plan)
@@ -310,7 +312,8 @@ class Planner:
         return Draft(scope, operation.document_hash, operation.name, operation.fields, logged)
 
     async def _query(self, plan: _Plan, values: VariableValues, context: RunContext) -> Answer:
-        pool = read_pool(tenant=context.principal.is_tenant)
+        principal = context.principal
+        pool = read_pool(tenant=principal.is_tenant, primary=principal.kind == LOGGED_KIND)
         statement = plan.statement
         data: dict[str, Any] = {}
         if statement is not None:

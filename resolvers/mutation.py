@@ -108,7 +108,7 @@ async def run_mutation(call: FunctionCall, arguments: dict[str, Any], context: R
             await hook()
         except Exception:
             log.exception("after_commit_failed", mutation=call.name)
-    return await call.write(values, read_pool(tenant=context.principal.is_tenant), context)
+    return await call.write(values, read_pool(tenant=context.principal.is_tenant, primary=True), context)
 
 
 async def _once(call: FunctionCall, arguments: dict[str, Any], given: Any, working: MutationContext) -> dict[str, Any]:

@@ -43,7 +43,7 @@ async def _answers(name: str, check: Awaitable[Any]) -> bool:
 
 
 async def _database() -> None:
-    pool = read_pool(tenant=False)
+    pool = read_pool(tenant=False, primary=True)
     await pool.fetch("SELECT 1")
 
 

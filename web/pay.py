@@ -48,7 +48,9 @@ async def show(request: Request) -> Response:
         return page("No such payment", "<p>The link is wrong, or not one of the sandbox gateway.</p>", 404)
     if card.status not in PAYABLE:
         return RedirectResponse(_return_path(card.order_id), SEE_OTHER)
-    body = _PAY.format(amount=card.amount, currency=escape(card.currency))
+    # Thousands apart by thin spaces that do not break.
+    amount = f"{card.amount:,}".replace(",", "\u202f")
+    body = _PAY.format(amount=amount, currency=escape(card.currency))
     return page(f"Invoice {card.invoice_number}", body)
 
 

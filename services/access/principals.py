@@ -95,7 +95,8 @@ async def principal_of_api_token(token: str) -> Principal:
 
 
 async def _standing(sql: str, key: Any) -> asyncpg.Record:
-    pool = read_pool(tenant=False)
+    # A session begun a moment ago may not have reached a replica yet.
+    pool = read_pool(tenant=False, primary=True)
     row = await pool.fetchrow(sql, key, clock.now())
     if row is None:
         raise Unauthenticated(_EXPIRED)
