@@ -70,6 +70,10 @@ EVENT_ENDPOINTS = MappingProxyType(
         "install.created": "install_endpoint",
         "install.activated": "activate_endpoint",
         "subscription.activated": "activate_endpoint",
+        "subscription.changed": "activate_endpoint",
+        "subscription.resumed": "activate_endpoint",
         "install.disabled": "disable_endpoint",
+        "subscription.paused": "disable_endpoint",
+        "subscription.canceled": "disable_endpoint",
     }
 )

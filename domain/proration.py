@@ -104,27 +104,31 @@ def change_quote(*, new: Quote, credit: Decimal, now: datetime, zone: ZoneInfo) 
     if credit < 0:
         raise ValueError("a credit is not negative")
     due = max(Decimal("0.00"), new.total - credit)
+    if months_bought(credit, new) > MOST_MONTHS_BOUGHT:
+        raise CreditTooLarge(f"the credit pays for more than {MOST_MONTHS_BOUGHT} months")
     ends_at = time_bought(max(credit, new.total), new, now, anchor_day(now, zone), zone)
     return ChangeQuote(new, credit, due, now, ends_at)
 
 
-def time_bought(worth: Decimal, new: Quote, start: datetime, anchor: int, zone: ZoneInfo) -> datetime:
-    """The end of the period that ``worth`` pays for: the whole term, then whole months, then days, a begun day whole.
-
-    Raises:
-        CreditTooLarge: more than ``MOST_MONTHS_BOUGHT`` months.
-    """
+def months_bought(worth: Decimal, new: Quote) -> int:
+    """Whole months that ``worth`` pays for: the whole term at least."""
     rest = worth - new.total
-    if rest <= 0 or new.per_month == 0:
-        return period_end(start, new.months, anchor, zone)
-    more = int(rest // new.per_month)
-    if new.months + more > MOST_MONTHS_BOUGHT:
-        raise CreditTooLarge(f"the credit pays for more than {MOST_MONTHS_BOUGHT} months")
-    end = period_end(start, new.months + more, anchor, zone)
-    next_end = period_end(start, new.months + more + 1, anchor, zone)
+    return new.months if rest <= 0 or new.per_month == 0 else new.months + int(rest // new.per_month)
+
+
+def time_bought(worth: Decimal, new: Quote, start: datetime, anchor: int, zone: ZoneInfo) -> datetime:
+    """The end of the period that ``worth`` pays for: the term, more whole months, then days, a begun day whole.
+
+    No more than ``MOST_MONTHS_BOUGHT`` months or the term.
+    """
+    months = min(months_bought(worth, new), max(MOST_MONTHS_BOUGHT, new.months))
+    end = period_end(start, months, anchor, zone)
+    left = min(worth - new.total - (months - new.months) * new.per_month, new.per_month)
+    if left <= 0 or new.per_month == 0:
+        return end
+    next_end = period_end(start, months + 1, anchor, zone)
     days = (next_end.astimezone(zone).date() - end.astimezone(zone).date()).days
-    left = rest - more * new.per_month
-    begun = -int(-left * days // new.per_month)
+    begun = -(-minor_units(left) * days // minor_units(new.per_month))
     return plus_days(end, begun, zone)
 
 

@@ -28,12 +28,27 @@ class SubscriptionAction(StrEnum):
     EXTEND_TRIAL = "EXTEND_TRIAL"
 
 
+class CancelWhen(StrEnum):
+    """When a cancelled subscription ends."""
+
+    NOW = "NOW"
+    PERIOD_END = "PERIOD_END"
+
+
+class ChangeWhen(StrEnum):
+    """When another plan, term or price begins."""
+
+    NOW = "NOW"
+    RENEWAL = "RENEWAL"
+
+
 @dataclass(frozen=True)
 class Standing:
     """What decides which actions are allowed.
 
     Parameters:
         bare: a trial without a plan.
+        over: the period has ended, and what follows has not been done yet.
         pending: whether a change waits for the renewal.
         order_waits: number of the unpaid invoice of a change, if there is one.
         renewal_charging: number of the renewal invoice whose money is on its way, if there is one.
@@ -42,6 +57,7 @@ class Standing:
     status: SubscriptionStatus
     bare: bool = False
     paused: bool = False
+    over: bool = False
     canceling: bool = False
     pending: bool = False
     order_waits: str | None = None
@@ -69,7 +85,7 @@ ALLOWED_IN: MappingProxyType[SubscriptionAction, frozenset[SubscriptionStatus]] 
         _A.SET_PRICE: _ACTIVE,
         _A.SET_AUTO_RENEW: _ACTIVE | {_S.PAST_DUE},
         _A.EXTEND: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.EXPIRED, _S.CANCELED}),
-        _A.EXTEND_TRIAL: _TRIAL,
+        _A.EXTEND_TRIAL: _TRIAL | {_S.EXPIRED},
     }
 )
 
@@ -82,9 +98,15 @@ _NOT_WHILE_CHARGING = frozenset(
         *(_A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.ADD_SEATS),
     }
 )
-_NOT_WHILE_ORDERED = frozenset({_A.ADD_SEATS, _A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.REMOVE_SEATS})
+# An order was priced for the period as it is.
+_NOT_WHILE_ORDERED = frozenset(
+    {_A.ADD_SEATS, _A.REMOVE_SEATS, _A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.PAUSE, _A.EXTEND}
+)
 _NOT_WHILE_CANCELING = frozenset(
     {_A.CANCEL_AT_PERIOD_END, _A.REMOVE_SEATS, _A.CHANGE_PLAN_AT_RENEWAL, _A.SET_PRICE, _A.CHANGE_PLAN_NOW}
+)
+_NOT_WHEN_OVER = frozenset(
+    {_A.ADD_SEATS, _A.CHANGE_PLAN_NOW, _A.PAUSE, _A.CANCEL_AT_PERIOD_END, _A.UNDO_CANCEL, _A.CHANGE_PLAN_AT_RENEWAL}
 )
 
 
@@ -93,8 +115,14 @@ def blocked_because(action: SubscriptionAction, standing: Standing) -> str | Non
     status = standing.status
     if status not in ALLOWED_IN[action]:
         return f"the subscription is {status}"
+    if action == _A.EXTEND and standing.bare:
+        return "a trial has no plan; order a subscription instead"
+    if action == _A.EXTEND_TRIAL and not standing.bare:
+        return "the subscription is not a trial"
     if standing.paused and action not in _WHILE_PAUSED:
         return "the subscription is paused; resume it first"
+    if standing.over and action in _NOT_WHEN_OVER:
+        return "the period is over, and is about to be renewed or closed"
     if action == _A.RESUME and not standing.paused:
         return "the subscription is not paused"
     if action == _A.UNDO_CANCEL and not standing.canceling:

@@ -31,6 +31,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "partner:pii",
                 "plan:write",
                 "subscription:write",
+                "subscription:change",
+                "subscription:adjust",
                 "invoice:pay",
                 "invoice:write",
                 "invoice:settle",
@@ -63,8 +65,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | {"viewer:self"},
         ),
         "PARTNER_OWNER": (
-            "Own partner only: all of its data, payment links and API tokens.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "invoice:pay"},
+            "Own partner only: all of its data, changes of its subscriptions, payment links and API tokens.",
+            _SELF | _BUSINESS_READ | {"partner:pii", "invoice:pay", "subscription:change"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

@@ -36,6 +36,7 @@ async def subscription_preview(context: RunContext, input: SubscriptionPreviewIn
             plan_id=key_of(input.plan_id, "Plan", "planId"),
             term=input.term,
             seats=input.seats,
+            unit_price=input.unit_price,
         )
     return {
         "term": quote.term,
@@ -57,6 +58,7 @@ async def subscription_create(context: MutationContext, input: SubscriptionCreat
         term=input.term,
         seats=input.seats,
         auto_renew=input.auto_renew,
+        unit_price=input.unit_price,
     )
     _open_after_commit(context, payment)
     return {"invoice": invoice.id, "payment": payment.id}

@@ -13,11 +13,12 @@ from resolvers.effects import EffectsMutations, EffectsQueries
 from resolvers.installs import InstallMutations
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
+from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
 from resolvers.wallets import WalletMutations
 
 
 @strawberry.type(description="What can be read.")
-class Query(Reads, AccessQueries, BillingQueries, EffectsQueries):
+class Query(Reads, AccessQueries, BillingQueries, SubscriptionQueries, EffectsQueries):
     """What can be read."""
 
 
@@ -28,6 +29,7 @@ class Mutation(
     CatalogMutations,
     InstallMutations,
     BillingMutations,
+    SubscriptionMutations,
     WalletMutations,
     EffectsMutations,
 ):

@@ -36,6 +36,11 @@ SubscriptionFilter = filter_input(
 )
 SubscriptionOrder = order_input("Subscription", {"ENDS_AT": models.Subscription.ends_at})
 
+_INDIVIDUAL_PRICE = """
+    (EXISTS (SELECT FROM plan_prices WHERE plan_prices.plan_id = {row}.plan_id AND plan_prices.term = {row}.term
+        AND plan_prices.unit_price <> {row}.unit_price))
+"""
+
 
 @bound(models.Subscription, requires="subscription:read", description="An install paying for a plan (SUB-1).")
 class Subscription(Node):
@@ -51,12 +56,38 @@ class Subscription(Node):
     ends_at: Any = column(models.Subscription.ends_at, "End of the period, not included.")
     auto_renew: Any = column(models.Subscription.auto_renew, "Whether it is renewed by itself.")
     canceled_at: Any = column(models.Subscription.canceled_at, "When it was cancelled.")
+    cancel_at_period_end: Any = column(
+        models.Subscription.cancel_at_period_end, "Whether it ends with its period and is not renewed."
+    )
+    paused_at: Any = column(
+        models.Subscription.paused_at,
+        "Since when its time stands still; null while it runs. Its end moves when it is resumed.",
+    )
+    individual_price: Any = sql(
+        _INDIVIDUAL_PRICE, bool, "bool", "Whether the unit price is another than the plan's for the term."
+    )
+    worth: Money = money(
+        models.Subscription.worth,
+        models.Subscription.currency,
+        "Money that pays for the time from `worthFrom` to the end; its unused part is the credit of a change.",
+    )
+    worth_from: Any = column(models.Subscription.worth_from, "Since when the worth is being used up.")
+    pending_term: Any = column(models.Subscription.pending_term, "Term from the next renewal on, where it changes.")
+    pending_seats: Any = column(models.Subscription.pending_seats, "Units from the next renewal on, where they change.")
+    pending_unit_price: Any = money(
+        models.Subscription.pending_unit_price,
+        models.Subscription.currency,
+        "Unit price from the next renewal on, where it changes.",
+    )
     version: Any = column(models.Subscription.version, "Version, to be given back in an update.")
     created_at: Any = column(models.Subscription.created_at, "When it was made.")
     updated_at: Any = column(models.Subscription.updated_at, "When it last changed.")
     partner: Any = to_one("schema.partners.Partner", models.Subscription.partner_id, "Who pays.")
     install: Any = to_one("schema.installs.Install", models.Subscription.install_id, "What is paid for.")
     plan: Any = to_one("schema.catalog.Plan", models.Subscription.plan_id, "The tariff; null for a bare trial.")
+    pending_plan: Any = to_one(
+        "schema.catalog.Plan", models.Subscription.pending_plan_id, "Tariff from the next renewal on, where it changes."
+    )
     changes: Any = to_many(
         "schema.billing.SubscriptionChange", models.SubscriptionChange.subscription_id, "Change log (SUB-7)."
     )

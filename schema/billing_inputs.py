@@ -8,6 +8,7 @@ import strawberry
 
 from domain.catalog import Term
 from planner.binding import Money, graphql_enum, object_value, plain, value
+from planner.scalars import Decimal
 from schema.payload import KeyedInput, MoneyInput, Payload
 
 graphql_enum(Term)
@@ -21,6 +22,9 @@ class SubscriptionPreviewInput:
     term: Term = strawberry.field(description="Length of the period.")
     seats: int | None = strawberry.field(
         default=None, description="Units; 5 or the plan's minimum, whichever is more, unless told."
+    )
+    unit_price: Decimal | None = strawberry.field(
+        default=None, description="Individual price of one unit for one month; the plan's unless told."
     )
 
 
@@ -47,6 +51,10 @@ class SubscriptionCreateInput(MoneyInput):
         default=None, description="Units; 5 or the plan's minimum, whichever is more, unless told."
     )
     auto_renew: bool = strawberry.field(default=True, description="Whether it is to be renewed by itself.")
+    unit_price: Decimal | None = strawberry.field(
+        default=None,
+        description="Individual price of one unit for one month, kept by renewals; needs `subscription:adjust`.",
+    )
 
 
 @strawberry.input(description="An unpaid invoice whose payment link is wanted.")

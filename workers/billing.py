@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.database import transaction
 from core.logging import get_logger
 from gateways.interface import GatewayUnanswered
 from services import billing
@@ -43,6 +44,15 @@ async def refresh_payment(message: Message) -> None:
 async def repair_unknown(session: AsyncSession, _message: Message) -> None:
     """Ask for each payment whose state has been open for long, one message each."""
     await billing.ask_for_unsettled(session, REPAIRS_A_RUN)
+
+
+@stepwise_handler("billing.cancel_lapsed", queue="default", max_attempts=3)
+async def cancel_lapsed(_message: Message) -> None:
+    """Cancel orders of changes that nobody paid in time, a transaction a chunk (SUB-5)."""
+    while True:
+        async with transaction() as session:
+            if not await billing.cancel_lapsed(session):
+                return
 
 
 @outbox_handler(ATTENTION, max_attempts=1)

@@ -30,6 +30,7 @@ TICK_SECONDS = 1.0
 # Name of the job and of the outbox message that it writes, and its times in UTC.
 JOBS: Mapping[str, str] = MappingProxyType(
     {
+        "billing.cancel_lapsed": "*/10 * * * *",
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",
         "outbox.expire": "45 3 * * *",

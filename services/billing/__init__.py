@@ -1,19 +1,62 @@
 """Subscriptions, invoices and payments, one verb a function."""
 
+from services.billing.cancel import cancel_subscription, preview_cancel, undo_cancel
+from services.billing.extend import Extension, extend_subscription, extend_trial, preview_extension
 from services.billing.invoices import cancel_invoice, mark_paid, refresh_payment_link
+from services.billing.lapsed import cancel_lapsed
+from services.billing.newest import Moved, move_many_to_newest, move_to_newest
 from services.billing.notifications import apply_notification, receive_notification
+from services.billing.one_off import AskedLine, create_invoice
+from services.billing.pause import pause_subscription, resume_subscription
 from services.billing.payments import ask_for_unsettled, open_payment, repair_payment
+from services.billing.plan_change import (
+    Wanted,
+    change_plan_at_renewal,
+    change_plan_now,
+    preview_change,
+    set_price,
+    undo_change,
+)
+from services.billing.renewing import set_auto_renew
+from services.billing.seats import add_seats, preview_seats, remove_seats
+from services.billing.standing import actions_of
 from services.billing.subscriptions import create_subscription, preview_subscription
 
 __all__ = [
+    "AskedLine",
+    "Extension",
+    "Moved",
+    "Wanted",
+    "actions_of",
+    "add_seats",
     "apply_notification",
     "ask_for_unsettled",
     "cancel_invoice",
+    "cancel_lapsed",
+    "cancel_subscription",
+    "change_plan_at_renewal",
+    "change_plan_now",
+    "create_invoice",
     "create_subscription",
+    "extend_subscription",
+    "extend_trial",
     "mark_paid",
+    "move_many_to_newest",
+    "move_to_newest",
     "open_payment",
+    "pause_subscription",
+    "preview_cancel",
+    "preview_change",
+    "preview_extension",
+    "preview_seats",
     "preview_subscription",
     "receive_notification",
     "refresh_payment_link",
+    "remove_seats",
     "repair_payment",
+    "resume_subscription",
+    "set_auto_renew",
+    "set_price",
+    "undo_cancel",
+    "undo_change",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -33,7 +33,11 @@ class DraftLine:
 
 @dataclass(frozen=True)
 class Draft:
-    """What is to be billed."""
+    """What is to be billed; the amount of a line may be negative where it is a credit.
+
+    Parameters:
+        due_at: until when it should be paid; five days unless told.
+    """
 
     partner_id: int
     kind: InvoiceKind
@@ -45,6 +49,10 @@ class Draft:
     seats: int | None = None
     unit_price: Decimal | None = None
     auto_renew: bool = True
+    subscription_id: int | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    due_at: datetime | None = None
 
 
 async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -> Invoice:
@@ -56,6 +64,7 @@ async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -
     invoice = Invoice(
         partner_id=draft.partner_id,
         install_id=draft.install_id,
+        subscription_id=draft.subscription_id,
         legal_entity=settings.legal_entity,
         year=year,
         sequence=sequence,
@@ -66,10 +75,12 @@ async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -
         term=draft.term,
         seats=draft.seats,
         unit_price=draft.unit_price,
+        period_start=draft.period_start,
+        period_end=draft.period_end,
         auto_renew=draft.auto_renew,
         currency=draft.currency,
         total=sum((line.amount for line in draft.lines), Decimal(0)),
-        due_at=now + PAYMENT_TERM,
+        due_at=draft.due_at or now + PAYMENT_TERM,
     )
     session.add(invoice)
     await session.flush()

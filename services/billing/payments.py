@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +18,7 @@ from core.principal import SYSTEM
 from core.settings import get_settings
 from domain.billing import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
 from domain.effects import OutboxStatus
+from domain.proration import receipt_amounts
 from gateways.interface import GatewayRefused, GatewayState, OpenRequest, ReceiptLine
 from gateways.registry import gateway
 from models import Contact, Install, Invoice, InvoiceLine, OutboxMessage, Payment, PaymentStateChange
@@ -209,7 +212,8 @@ async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:
 
 async def _request(session: AsyncSession, payment: Payment) -> OpenRequest:
     invoice = await session.get_one(Invoice, payment.invoice_id)
-    lines = await session.scalars(select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id))
+    billed = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
+    lines = list(await session.scalars(billed))
     email = await session.scalar(
         select(Contact.email)
         .where(Contact.partner_id == payment.partner_id, Contact.email.is_not(None))
@@ -227,9 +231,20 @@ async def _request(session: AsyncSession, payment: Payment) -> OpenRequest:
         notification_url=f"{base_url}/webhooks/{payment.gateway}",
         return_url=f"{base_url}/pay/return/{payment.order_id}",
         expires_at=clock.now() + LINK_LIFE,
-        lines=tuple(ReceiptLine(line.description, line.quantity, line.unit_price, line.amount) for line in lines),
+        lines=_receipt_lines(lines),
         email=email,
     )
+
+
+def _receipt_lines(lines: Sequence[InvoiceLine]) -> tuple[ReceiptLine, ...]:
+    """The lines as a receipt can show them: a credit lowers the others, and what costs nothing is left out."""
+    told = []
+    for line, amount in zip(lines, receipt_amounts([line.amount for line in lines]), strict=True):
+        if amount == line.amount and amount > 0:
+            told.append(ReceiptLine(line.description, line.quantity, line.unit_price, amount))
+        elif amount > 0:
+            told.append(ReceiptLine(line.description, Decimal(1), amount, amount))
+    return tuple(told)
 
 
 async def _gateway_of(payment_id: int) -> str:

@@ -13,15 +13,21 @@ from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, Paym
 from gateways.interface import GatewayState
 from models import Install, Invoice, Payment
 from services import audit
+from services.billing.attention import ATTENTION as ATTENTION
+from services.billing.attention import call_a_person as call_a_person
+from services.billing.changes_paid import plan_paid, seats_paid
 from services.billing.start import start_paid
-from services.outbox import enqueue
-
-ATTENTION = "payment.attention"
 
 Bought = Callable[[AsyncSession, Principal, Invoice, Install, str | None], Awaitable[None]]
 # What a paid invoice of a kind begins; the last argument is the key of the card that paid, where it may be charged
 # again. Kinds that are not here are only paid.
-BOUGHT: Mapping[InvoiceKind, Bought] = MappingProxyType({InvoiceKind.SUBSCRIPTION_START: start_paid})
+BOUGHT: Mapping[InvoiceKind, Bought] = MappingProxyType(
+    {
+        InvoiceKind.SUBSCRIPTION_START: start_paid,
+        InvoiceKind.SEATS_UPGRADE: seats_paid,
+        InvoiceKind.PLAN_CHANGE: plan_paid,
+    }
+)
 
 _ENDED_UNPAID = frozenset({PaymentStatus.REJECTED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED})
 _MONEY_CAME = frozenset({PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
@@ -86,11 +92,6 @@ async def _hand_over(
     bought = BOUGHT.get(invoice.kind)
     if bought is not None and install is not None:
         await bought(session, actor, invoice, install, rebill_id)
-
-
-async def call_a_person(session: AsyncSession, payment: Payment, reason: str) -> None:
-    """Leave money that no rule may touch to a person: the message becomes a dead letter at once (INV-3)."""
-    await enqueue(session, ATTENTION, {"paymentId": payment.id, "reason": reason}, partner_id=payment.partner_id)
 
 
 async def _move(session: AsyncSession, actor: Principal, invoice: Invoice, to: InvoiceStatus) -> None:

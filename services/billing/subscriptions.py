@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Conflict, UserError
 from core.principal import Principal
+from domain import fields
 from domain.billing import OPEN_INVOICE, InvoiceKind, InvoiceStatus, SubscriptionStatus
 from domain.catalog import Term
 from domain.installs import InstallStatus
@@ -40,15 +41,25 @@ class AlreadySubscribed(UserError):
 
 
 async def preview_subscription(
-    session: AsyncSession, actor: Principal, *, plan_id: int, term: Term, seats: int | None = None
+    session: AsyncSession,
+    actor: Principal,
+    *,
+    plan_id: int,
+    term: Term,
+    seats: int | None = None,
+    unit_price: Decimal | None = None,
 ) -> Quote:
     """What a period would cost, without saving anything (SUB-2).
+
+    Parameters:
+        unit_price: an individual price of one seat and month; the plan's unless told.
 
     Raises:
         InvalidSeats, PlanNotOffered, NotFound: see there.
     """
     require(actor, "plan:read", "Query.subscriptionPreview")
-    return await _priced(session, await load(session, actor, Plan, plan_id, field="planId"), term, seats)
+    plan = await load(session, actor, Plan, plan_id, field="planId")
+    return await priced(session, plan, term, seats, unit_price=unit_price)
 
 
 async def create_subscription(
@@ -60,15 +71,22 @@ async def create_subscription(
     term: Term,
     seats: int | None = None,
     auto_renew: bool = True,
+    unit_price: Decimal | None = None,
 ) -> tuple[Invoice, Payment]:
     """Order a subscription: an invoice and a payment whose link the gateway gives after commit (SUB-3).
 
+    Parameters:
+        unit_price: an individual price of one seat and month, kept by renewals; the plan's unless told.
+
     Raises:
+        Forbidden: only those who may adjust subscriptions give an individual price.
         InvalidSeats, PlanNotOffered, NotFound: see there.
         AlreadySubscribed: a paid subscription lives, or an order waits for its payment.
         Conflict: the install is disabled.
     """
     require(actor, "subscription:write", "Mutation.subscriptionCreate")
+    if unit_price is not None:
+        require(actor, "subscription:adjust", "SubscriptionCreateInput.unitPrice")
     install = await load(session, actor, Install, install_id, field="installId", lock=True)
     if install.status == InstallStatus.DISABLED:
         raise Conflict("the install is disabled", field=("input", "installId"))
@@ -77,7 +95,7 @@ async def create_subscription(
     await session.refresh(plan, with_for_update={"read": True})
     if plan.product_id != install.product_id:
         raise PlanNotOffered("the plan is another product's", field=("input", "planId"))
-    price = await _priced(session, plan, term, seats)
+    price = await priced(session, plan, term, seats, unit_price=unit_price)
     await _refuse_second(session, install)
     invoice = await issue_invoice(
         session,
@@ -105,19 +123,38 @@ async def create_subscription(
     return invoice, await new_payment(session, invoice, source=actor.label)
 
 
-async def _priced(session: AsyncSession, plan: Plan, term: Term, seats: int | None) -> Quote:
+async def priced(
+    session: AsyncSession,
+    plan: Plan,
+    term: Term,
+    seats: int | None,
+    *,
+    unit_price: Decimal | None = None,
+    kept: bool = False,
+) -> Quote:
+    """The price of a period of this plan.
+
+    Parameters:
+        seats: 5 or the plan's minimum, whichever is more, unless told.
+        unit_price: an individual price; the plan's unless told.
+        kept: whether the subscription has the plan already, so that it may be closed for others.
+
+    Raises:
+        InvalidSeats: fewer than the plan's minimum, or more than we sell.
+        PlanNotOffered: the plan is closed, or has no price for the term.
+        InvalidAmount: the individual price is negative or too fine.
+    """
     wanted = max(DEFAULT_SEATS, plan.min_seats) if seats is None else seats
     if not plan.min_seats <= wanted <= MOST_SEATS:
         raise InvalidSeats(f"the plan takes {plan.min_seats} to {MOST_SEATS} seats", field=("input", "seats"))
-    if not plan.active:
+    if not plan.active and not kept:
         raise PlanNotOffered("the plan is closed", field=("input", "planId"))
-    priced = select(PlanPrice).where(PlanPrice.plan_id == plan.id, PlanPrice.term == term)
-    price: PlanPrice | None = await session.scalar(priced)
+    asked = select(PlanPrice).where(PlanPrice.plan_id == plan.id, PlanPrice.term == term)
+    price: PlanPrice | None = await session.scalar(asked)
     if price is None:
         raise PlanNotOffered(f"the plan has no price for the term {term}", field=("input", "term"))
-    return quote(
-        model=plan.pricing_model, term=term, seats=wanted, unit_price=price.unit_price, currency=price.currency
-    )
+    unit = price.unit_price if unit_price is None else fields.amount(unit_price, "unitPrice")
+    return quote(model=plan.pricing_model, term=term, seats=wanted, unit_price=unit, currency=price.currency)
 
 
 async def _refuse_second(session: AsyncSession, install: Install) -> None:

@@ -1,0 +1,60 @@
+"""Invoices that wait while their subscription changes: the order of a change, and the renewal (SUB-4, SUB-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.principal import Principal
+from domain.billing import OPEN_INVOICE, InvoiceKind, InvoiceStatus
+from models import Invoice, Subscription
+from services import audit
+
+CHANGE_ORDERS = frozenset({InvoiceKind.SEATS_UPGRADE, InvoiceKind.PLAN_CHANGE})
+RENEWALS = frozenset({InvoiceKind.RENEWAL})
+WAITING = OPEN_INVOICE | {InvoiceStatus.FAILED}
+
+
+async def waiting(
+    session: AsyncSession, subscription: Subscription, kinds: Iterable[InvoiceKind], *, lock: bool = False
+) -> list[Invoice]:
+    """The unpaid invoices of these kinds, oldest first."""
+    wanted = (
+        select(Invoice)
+        .where(
+            Invoice.subscription_id == subscription.id,
+            Invoice.kind.in_(list(kinds)),
+            Invoice.status.in_(sorted(WAITING)),
+        )
+        .order_by(Invoice.id)
+        .execution_options(populate_existing=True)
+    )
+    return list(await session.scalars(wanted.with_for_update(key_share=True) if lock else wanted))
+
+
+async def withdraw(
+    session: AsyncSession, actor: Principal, subscription: Subscription, kinds: Iterable[InvoiceKind], why: str
+) -> list[Invoice]:
+    """Cancel the unpaid invoices of these kinds, except one whose money is on its way; gives the cancelled ones.
+
+    A withdrawn renewal is billed anew, at the price of the changed subscription, by the next run of renewals.
+    """
+    withdrawn = []
+    for invoice in await waiting(session, subscription, kinds, lock=True):
+        if invoice.status == InvoiceStatus.CHARGING:
+            continue
+        await cancel(session, actor, invoice, why)
+        withdrawn.append(invoice)
+    return withdrawn
+
+
+async def cancel(session: AsyncSession, actor: Principal, invoice: Invoice, why: str) -> None:
+    """Cancel one unpaid invoice that the caller has locked."""
+    before = {"status": invoice.status}
+    invoice.status = InvoiceStatus.CANCELED
+    invoice.canceled_at = clock.now()
+    after = {"status": InvoiceStatus.CANCELED, "reason": why}
+    await audit.record(session, actor, "invoice.cancel", invoice, before=before, after=after)

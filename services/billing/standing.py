@@ -1,0 +1,141 @@
+"""Takes a subscription in hand for a person's change: in scope, locked, as it was read, and allowed (SUB-6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.errors import Conflict
+from core.principal import Principal
+from core.settings import get_settings
+from domain.billing import InvoiceKind, InvoiceStatus
+from domain.installs import InstallStatus
+from domain.subscription_actions import Standing, SubscriptionAction, allowed_actions, blocked_because
+from models import Install, Plan, Subscription
+from policies.scopes import require
+from services.billing.locks import load
+from services.billing.orders import CHANGE_ORDERS, waiting
+
+
+class NotAllowedNow(Conflict):
+    """The state of the subscription does not allow the action."""
+
+    code = "NOT_ALLOWED_NOW"
+
+
+@dataclass(frozen=True)
+class InHand:
+    """A subscription and its install, both locked."""
+
+    install: Install
+    subscription: Subscription
+
+
+async def take(
+    session: AsyncSession, actor: Principal, action: SubscriptionAction, *, subscription_id: int, version: int
+) -> InHand:
+    """The subscription and its install, locked in the one order, ready for the action.
+
+    Raises:
+        NotFound: no such subscription in the actor's scope.
+        Conflict: with code ``VERSION_CONFLICT``, somebody changed it since ``version`` was read.
+        NotAllowedNow: says why the action is not allowed.
+    """
+    found = await load(session, actor, Subscription, subscription_id, field="id")
+    install = await load(session, actor, Install, found.install_id, field="id", lock=True)
+    subscription = await load(session, actor, Subscription, subscription_id, field="id", lock=True)
+    if subscription.version != version:
+        raise Conflict(
+            f"the subscription was changed since version {version} was read; it is at version {subscription.version}",
+            code="VERSION_CONFLICT",
+            field=("input", "version"),
+        )
+    await refuse(session, subscription, action)
+    if install.status == InstallStatus.DISABLED and action not in _WHILE_DISABLED:
+        raise NotAllowedNow("the install is disabled", field=("input", "id"))
+    return InHand(install, subscription)
+
+
+async def look(
+    session: AsyncSession, actor: Principal, action: SubscriptionAction, subscription_id: int
+) -> Subscription:
+    """The subscription in the actor's scope, unlocked, for a preview of the action.
+
+    Raises:
+        NotFound: no such subscription in the actor's scope.
+        NotAllowedNow: says why the action is not allowed.
+    """
+    subscription = await load(session, actor, Subscription, subscription_id, field="id")
+    await refuse(session, subscription, action)
+    return subscription
+
+
+async def refuse(session: AsyncSession, subscription: Subscription, action: SubscriptionAction) -> None:
+    """Refuse what the state does not allow.
+
+    Raises:
+        NotAllowedNow: says why.
+    """
+    why = blocked_because(action, await standing_of(session, subscription))
+    if why is not None:
+        raise NotAllowedNow(why, field=("input", "id"))
+
+
+async def actions_of(
+    session: AsyncSession, actor: Principal, subscription_id: int
+) -> dict[SubscriptionAction, str | None]:
+    """Every action with why it is blocked now, or None.
+
+    Raises:
+        NotFound: no such subscription in the actor's scope.
+    """
+    require(actor, "subscription:read", "Query.subscriptionActions")
+    subscription = await load(session, actor, Subscription, subscription_id, field="id")
+    return allowed_actions(await standing_of(session, subscription))
+
+
+async def standing_of(session: AsyncSession, subscription: Subscription) -> Standing:
+    """What decides which actions are allowed."""
+    unpaid = await waiting(session, subscription, CHANGE_ORDERS | {InvoiceKind.RENEWAL})
+    orders = [invoice.number for invoice in unpaid if invoice.kind in CHANGE_ORDERS]
+    charging = [
+        invoice.number
+        for invoice in unpaid
+        if invoice.kind == InvoiceKind.RENEWAL and invoice.status == InvoiceStatus.CHARGING
+    ]
+    pending = (
+        subscription.pending_plan_id,
+        subscription.pending_term,
+        subscription.pending_seats,
+        subscription.pending_unit_price,
+    )
+    return Standing(
+        status=subscription.status,
+        bare=subscription.plan_id is None,
+        paused=subscription.paused_at is not None,
+        over=subscription.paused_at is None and subscription.ends_at <= clock.now(),
+        canceling=subscription.cancel_at_period_end,
+        pending=any(value is not None for value in pending),
+        order_waits=orders[0] if orders else None,
+        renewal_charging=charging[0] if charging else None,
+    )
+
+
+async def plan_of(session: AsyncSession, subscription: Subscription) -> Plan:
+    """The plan of a subscription that is paid for."""
+    plan = await session.get(Plan, subscription.plan_id)
+    assert plan is not None, "only a trial has no plan, and what may be done with it needs none"
+    return plan
+
+
+def zone() -> ZoneInfo:
+    """The legal entity's time zone, in which days and months are counted."""
+    return ZoneInfo(get_settings().legal_entity_timezone)
+
+
+_WHILE_DISABLED = frozenset(
+    {SubscriptionAction.CANCEL_NOW, SubscriptionAction.CANCEL_AT_PERIOD_END, SubscriptionAction.SET_AUTO_RENEW}
+)
