@@ -7,10 +7,10 @@ import secrets
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_KEY_CHARS = 32
 
@@ -87,11 +87,31 @@ class Settings(BaseSettings):
     legal_entity_timezone: str = Field(
         default="Europe/Moscow", description="Time zone of the legal entity's day borders."
     )
+    renewal_invoice_days: int = Field(
+        default=7, ge=0, le=90, description="How long before a period's end the invoice of the next one is made, days."
+    )
+    charge_days: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(0, 1, 3, 5),
+        description="Days after a period's end on which the stored card is charged for the next one, comma-separated; "
+        "after the last the days of grace begin.",
+    )
     worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="Form of log lines; `auto` is JSON in production and readable in the sandbox."
     )
+
+    @field_validator("charge_days", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> object:
+        return [day.strip() for day in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("charge_days")
+    @classmethod
+    def _ascending(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if not days or list(days) != sorted(set(days)) or days[0] < 0:
+            raise ValueError("days are whole numbers from 0 up, each larger than the one before")
+        return days
 
     @model_validator(mode="after")
     def _production_has_no_defaults(self) -> Self:

@@ -63,7 +63,9 @@ INVOICE_TRANSITIONS: MappingProxyType[InvoiceStatus, frozenset[InvoiceStatus]] =
         InvoiceStatus.ACTION_REQUIRED: frozenset(
             {InvoiceStatus.CHARGING, InvoiceStatus.PAID, InvoiceStatus.FAILED, InvoiceStatus.CANCELED}
         ),
-        InvoiceStatus.FAILED: frozenset({InvoiceStatus.PENDING, InvoiceStatus.PAID, InvoiceStatus.CANCELED}),
+        InvoiceStatus.FAILED: frozenset(
+            {InvoiceStatus.PENDING, InvoiceStatus.CHARGING, InvoiceStatus.PAID, InvoiceStatus.CANCELED}
+        ),
         InvoiceStatus.PAID: frozenset({InvoiceStatus.REFUNDED, InvoiceStatus.PARTIALLY_REFUNDED}),
         InvoiceStatus.PARTIALLY_REFUNDED: frozenset({InvoiceStatus.REFUNDED}),
         InvoiceStatus.CANCELED: frozenset(),

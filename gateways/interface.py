@@ -105,13 +105,20 @@ class GatewayState:
 
 
 class Gateway(Protocol):
-    """A payment gateway. Calls raise GatewayRefused and GatewayUnanswered; none is made inside a transaction."""
+    """A payment gateway. Calls raise GatewayRefused and GatewayUnanswered; none is made inside a transaction.
+
+    ``hard_declines`` are the gateway's error codes after which a stored card will never work again.
+    """
 
     name: str
     accepted: str
+    hard_declines: frozenset[str]
 
     async def open(self, request: OpenRequest) -> GatewayState:
         """Open a payment and get the link of its page."""
+
+    async def charge(self, gateway_payment_id: str, rebill_id: str) -> GatewayState:
+        """Take an opened payment from a stored card."""
 
     async def state(self, gateway_payment_id: str) -> GatewayState:
         """Ask for the state of a payment."""

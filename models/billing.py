@@ -28,7 +28,8 @@ class Subscription(Keyed, Updated, Base):
 
     ``pending_…`` takes effect with the next renewal. ``worth`` is the money that pays for the time from
     ``worth_from`` to ``ends_at``; its unused part is the credit of a change. While ``paused_at`` is set no time
-    passes for the subscription: nothing renews, expires or reminds.
+    passes for the subscription: nothing renews, expires or reminds. ``invoiced_until`` is the end whose renewal has
+    its invoice; ``past_due_at`` begins the days of grace.
     """
 
     __tablename__ = "subscriptions"
@@ -44,6 +45,7 @@ class Subscription(Keyed, Updated, Base):
         CheckConstraint("pending_unit_price >= 0", name="pending_unit_price_not_negative"),
         CheckConstraint("worth >= 0", name="worth_not_negative"),
         CheckConstraint("paused_at IS NULL OR status = 'ACTIVE'", name="paused_is_active"),
+        CheckConstraint("status <> 'PAST_DUE' OR past_due_at IS NOT NULL", name="past_due_since"),
         Index(
             "uq_subscriptions_live",
             "install_id",
@@ -75,6 +77,8 @@ class Subscription(Keyed, Updated, Base):
     paused_at: Mapped[datetime | None]
     worth: Mapped[Money] = mapped_column(server_default="0")
     worth_from: Mapped[datetime | None]
+    invoiced_until: Mapped[datetime | None]
+    past_due_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, server_default="1")
 
 
@@ -135,6 +139,15 @@ class Invoice(Keyed, Updated, Base):
                 "AND status IN ('PENDING', 'CHARGING', 'ACTION_REQUIRED', 'FAILED')"
             ),
         ),
+        Index(
+            "uq_invoices_renewal",
+            "subscription_id",
+            "period_start",
+            unique=True,
+            postgresql_where=text("kind = 'RENEWAL' AND status <> 'CANCELED'"),
+        ),
+        Index("ix_invoices_to_charge", "next_charge_at", postgresql_where=text("next_charge_at IS NOT NULL")),
+        CheckConstraint("next_charge_at IS NULL OR status IN ('PENDING', 'FAILED')", name="charged_while_open"),
         Index("ix_invoices_partner_recent", "partner_id", text("id DESC")),
         Index("ix_invoices_install_recent", "install_id", text("id DESC")),
         Index("ix_invoices_status_recent", "status", text("id DESC")),
@@ -160,6 +173,8 @@ class Invoice(Keyed, Updated, Base):
     vat_rate: Mapped[Decimal | None] = mapped_column(Numeric(5, 2))
     vat_amount: Mapped[Money] = mapped_column(server_default="0")
     auto_renew: Mapped[bool] = mapped_column(server_default=text("true"))
+    next_charge_at: Mapped[datetime | None]
+    charge_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     due_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
     canceled_at: Mapped[datetime | None]

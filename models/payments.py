@@ -50,6 +50,7 @@ class Payment(Keyed, Updated, Base):
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     gateway_answer: Mapped[dict[str, Any] | None]
+    charge_sent_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]
 
 

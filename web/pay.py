@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from core.database import transaction
 from core.settings import get_settings
 from domain.billing import PaymentStatus
-from gateways.sandbox.client import PAY_PATH, notification
+from gateways.sandbox.client import EMPTY_CARD, GOOD_CARD, LOST_CARD, PAY_PATH, notification
 from services import billing
 from services.billing.lookup import PaymentCard, find_payment
 from web.body import BodyTooLarge, read_body
@@ -21,13 +21,21 @@ from web.pages import SEE_OTHER, page
 BODY_LIMIT_BYTES = 1_000
 RELOAD_SECONDS = 2
 PAYABLE = frozenset({PaymentStatus.PENDING, PaymentStatus.REJECTED, PaymentStatus.EXPIRED})
-BUTTONS = {"pay": PaymentStatus.CONFIRMED, "decline": PaymentStatus.REJECTED}
+# What each button tells, and the card that is stored for renewals.
+BUTTONS = {
+    "pay": (PaymentStatus.CONFIRMED, GOOD_CARD),
+    "pay-empty": (PaymentStatus.CONFIRMED, EMPTY_CARD),
+    "pay-lost": (PaymentStatus.CONFIRMED, LOST_CARD),
+    "decline": (PaymentStatus.REJECTED, None),
+}
 
 _PAY = """
 <p class="amount">{amount} {currency}</p>
 <p class="quiet">This is the sandbox gateway: no money moves.</p>
 <form method="post">
 <button type="submit" name="action" value="pay" class="primary">Pay</button>
+<button type="submit" name="action" value="pay-empty">Pay by a card that is empty at the renewal</button>
+<button type="submit" name="action" value="pay-lost">Pay by a card that is lost by the renewal</button>
 <button type="submit" name="action" value="decline">Decline</button>
 <button type="submit" name="action" value="later">Pay later</button>
 </form>
@@ -66,10 +74,11 @@ async def press(request: Request) -> Response:
     action = form.get("action", [""])[0]
     if action == "later":
         return page("Later, then", "<p>The link stays valid until it expires.</p>")
-    status = BUTTONS.get(action)
-    if status is None:
+    pressed = BUTTONS.get(action)
+    if pressed is None:
         return page("Not understood", "<p>There is no such button.</p>", 400)
-    raw = notification(card.order_id, card.amount, card.currency, status)
+    status, rebill_id = pressed
+    raw = notification(card.order_id, card.amount, card.currency, status, rebill_id)
     async with transaction() as session:
         await billing.receive_notification(session, card.gateway, raw, dict(request.headers))
     return RedirectResponse(_return_path(card.order_id), SEE_OTHER)

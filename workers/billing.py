@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import transaction
 from core.logging import get_logger
 from gateways.interface import GatewayUnanswered
 from services import billing
+from services.billing.charging import CHARGE
 from services.billing.payments import REFRESH, InFlight
 from services.billing.settle import ATTENTION
 from services.outbox import PermanentFailure
@@ -49,9 +53,41 @@ async def repair_unknown(session: AsyncSession, _message: Message) -> None:
 @stepwise_handler("billing.cancel_lapsed", queue="default", max_attempts=3)
 async def cancel_lapsed(_message: Message) -> None:
     """Cancel orders of changes that nobody paid in time, a transaction a chunk (SUB-5)."""
+    await _chunk_by_chunk(billing.cancel_lapsed)
+
+
+@stepwise_handler(CHARGE, max_attempts=3)
+async def charge_invoice(message: Message) -> None:
+    """Charge the stored card for an invoice; a charge in doubt is asked about by the next run of repairs."""
+    try:
+        await billing.charge_invoice(message.payload["invoiceId"])
+    except (GatewayUnanswered, InFlight) as error:
+        log.warning("charge in doubt", invoice_id=message.payload["invoiceId"], reason=error.message)
+
+
+@stepwise_handler("renewals.issue", queue="default", max_attempts=3, lease=timedelta(minutes=30))
+async def issue_renewals(_message: Message) -> None:
+    """Issue the invoices of the periods that end soon, a transaction a chunk."""
+    await _chunk_by_chunk(billing.issue_due_renewals)
+
+
+@stepwise_handler("renewals.charge", queue="default", max_attempts=3, lease=timedelta(minutes=30))
+async def plan_charges(_message: Message) -> None:
+    """Send the charges that are due on their way."""
+    await _chunk_by_chunk(billing.plan_due_charges)
+
+
+@stepwise_handler("subscriptions.lapse", queue="default", max_attempts=3, lease=timedelta(minutes=30))
+async def lapse_subscriptions(_message: Message) -> None:
+    """End what has run out."""
+    await _chunk_by_chunk(billing.lapse_due)
+
+
+async def _chunk_by_chunk(work: Callable[[AsyncSession], Awaitable[int]]) -> None:
+    """Each chunk is a transaction of its own, so a worker that is killed leaves nothing half done."""
     while True:
         async with transaction() as session:
-            if not await billing.cancel_lapsed(session):
+            if not await work(session):
                 return
 
 

@@ -36,6 +36,9 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "outbox.expire": "45 3 * * *",
         "outbox.verify": "*/5 * * * *",
         "payments.repair_unknown": "* * * * *",
+        "renewals.charge": "*/5 * * * *",
+        "renewals.issue": "10 * * * *",
+        "subscriptions.lapse": "*/5 * * * *",
     }
 )
 

@@ -9,11 +9,23 @@ import orjson
 
 from core.crypto import keyed_hash, same
 from domain.billing import PaymentStatus
-from gateways.interface import ForgedNotification, GatewayState, MalformedNotification, OpenRequest
+from gateways.interface import (
+    ForgedNotification,
+    GatewayRefused,
+    GatewayState,
+    MalformedNotification,
+    OpenRequest,
+)
 
 PAY_PATH = "/sandbox/pay"
+PAN = "220138******0013"
 _PURPOSE = "sandbox-notification"
-_SIGNED = ("orderId", "paymentId", "status", "amount", "currency")
+# What the pay page's cards answer to later charges, by the key that they are stored under.
+GOOD_CARD = "sandbox-card-good"
+EMPTY_CARD = "sandbox-card-empty"
+LOST_CARD = "sandbox-card-lost"
+_DECLINES = {EMPTY_CARD: ("NO_FUNDS", "not enough money on the card"), LOST_CARD: ("LOST_CARD", "the card is lost")}
+_SIGNED = ("orderId", "paymentId", "status", "amount", "currency", "rebillId")
 
 
 class SandboxGateway:
@@ -25,6 +37,7 @@ class SandboxGateway:
 
     name = "sandbox"
     accepted = "OK"
+    hard_declines = frozenset({"LOST_CARD"})
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
@@ -39,6 +52,19 @@ class SandboxGateway:
             amount=request.amount,
             payment_link=f"{self._base_url}{PAY_PATH}/{request.order_id}",
             raw={"status": "NEW", "orderId": request.order_id},
+        )
+
+    async def charge(self, gateway_payment_id: str, rebill_id: str) -> GatewayState:
+        """What the stored card of the pay page answers."""
+        declined = _DECLINES.get(rebill_id)
+        if declined is not None:
+            raise GatewayRefused(declined[1], declined[0])
+        return GatewayState(
+            status=PaymentStatus.CONFIRMED,
+            gateway_status="CONFIRMED",
+            gateway_payment_id=gateway_payment_id,
+            masked_card=PAN,
+            raw={"status": "CONFIRMED"},
         )
 
     async def state(self, gateway_payment_id: str) -> GatewayState:
@@ -85,8 +111,9 @@ class SandboxGateway:
             order_id=values["orderId"],
             gateway_payment_id=values["paymentId"],
             amount=amount,
-            masked_card="220138******0013" if status == PaymentStatus.CONFIRMED else None,
-            raw=values,
+            rebill_id=values["rebillId"] or None,
+            masked_card=PAN if status == PaymentStatus.CONFIRMED else None,
+            raw={name: value for name, value in values.items() if name != "rebillId"},
         )
 
 
@@ -95,14 +122,21 @@ def payment_id_of(order_id: str) -> str:
     return f"SBX-{order_id}"
 
 
-def notification(order_id: str, amount: Decimal, currency: str, status: PaymentStatus) -> str:
-    """The signed notification that the pay page sends when a button is pressed."""
+def notification(
+    order_id: str, amount: Decimal, currency: str, status: PaymentStatus, rebill_id: str | None = None
+) -> str:
+    """The signed notification that the pay page sends when a button is pressed.
+
+    Parameters:
+        rebill_id: the key of the card that paid, where it is stored for later charges.
+    """
     values = {
         "orderId": order_id,
         "paymentId": payment_id_of(order_id),
         "status": status.value,
         "amount": str(amount),
         "currency": currency,
+        "rebillId": rebill_id or "",
     }
     return orjson.dumps({**values, "signature": _signature(values)}).decode()
 

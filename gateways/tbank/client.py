@@ -28,6 +28,11 @@ from gateways.tbank.token import token
 NO_ERROR = "0"
 UNKNOWN_ORDER_CODES = frozenset({"255", "335"})
 RETRYABLE_CODE = "9999"
+# A wrong, lost, stolen, closed, expired or restricted card, and a terminal or card that takes no recurrent payments
+# (API v2, error codes of the bank's answers).
+HARD_DECLINES = frozenset(
+    {"10", "104", "1014", "1015", "1033", "1039", "1041", "1043", "1053", "1054", "1057", "1058", "1078"}
+)
 LONGEST_DESCRIPTION = 140
 LONGEST_ITEM_NAME = 128
 PRIVATE_KEYS = frozenset({"Token", "RebillId", "ExpDate", "CardId", "Data", "DATA"})
@@ -44,6 +49,7 @@ class TBankGateway:
 
     name = "tbank"
     accepted = "OK"
+    hard_declines = HARD_DECLINES
 
     def __init__(self, url: str, terminal_key: str, password: str) -> None:
         self._url = url if url.endswith("/") else f"{url}/"

@@ -1,14 +1,16 @@
 """Subscriptions, invoices and payments, one verb a function."""
 
 from services.billing.cancel import cancel_subscription, preview_cancel, undo_cancel
+from services.billing.charging import carry_on, charge_invoice, plan_due_charges
 from services.billing.extend import Extension, extend_subscription, extend_trial, preview_extension
 from services.billing.invoices import cancel_invoice, mark_paid, refresh_payment_link
+from services.billing.lapse import lapse_due
 from services.billing.lapsed import cancel_lapsed
 from services.billing.newest import Moved, move_many_to_newest, move_to_newest
 from services.billing.notifications import apply_notification, receive_notification
 from services.billing.one_off import AskedLine, create_invoice
 from services.billing.pause import pause_subscription, resume_subscription
-from services.billing.payments import ask_for_unsettled, open_payment, repair_payment
+from services.billing.payments import ask_for_unsettled, open_payment
 from services.billing.plan_change import (
     Wanted,
     change_plan_at_renewal,
@@ -17,7 +19,9 @@ from services.billing.plan_change import (
     set_price,
     undo_change,
 )
+from services.billing.renewals import issue_due_renewals
 from services.billing.renewing import set_auto_renew
+from services.billing.repair import repair_payment
 from services.billing.seats import add_seats, preview_seats, remove_seats
 from services.billing.standing import actions_of
 from services.billing.subscriptions import create_subscription, preview_subscription
@@ -34,17 +38,22 @@ __all__ = [
     "cancel_invoice",
     "cancel_lapsed",
     "cancel_subscription",
+    "carry_on",
     "change_plan_at_renewal",
     "change_plan_now",
+    "charge_invoice",
     "create_invoice",
     "create_subscription",
     "extend_subscription",
     "extend_trial",
+    "issue_due_renewals",
+    "lapse_due",
     "mark_paid",
     "move_many_to_newest",
     "move_to_newest",
     "open_payment",
     "pause_subscription",
+    "plan_due_charges",
     "preview_cancel",
     "preview_change",
     "preview_extension",

@@ -45,11 +45,12 @@ async def refresh_payment_link(session: AsyncSession, actor: Principal, *, invoi
 
     Raises:
         NotFound: no such invoice in the actor's scope.
-        InvoiceNotPayable: it is paid, cancelled or refunded.
+        InvoiceNotPayable: it is paid, cancelled, refunded, or the stored card is being charged for it.
     """
     require(actor, "invoice:pay", "Mutation.invoiceRefreshPaymentLink")
     invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
-    if invoice.status not in OPEN_INVOICE and invoice.status != InvoiceStatus.FAILED:
+    payable = (OPEN_INVOICE - {InvoiceStatus.CHARGING}) | {InvoiceStatus.FAILED}
+    if invoice.status not in payable:
         raise InvoiceNotPayable(f"the invoice is {invoice.status}", field=("input", "id"))
     newest = select(Payment).where(Payment.invoice_id == invoice.id).order_by(Payment.id.desc()).limit(1)
     payment: Payment | None = await session.scalar(newest.with_for_update())
@@ -114,7 +115,7 @@ async def cancel_invoice(session: AsyncSession, actor: Principal, *, invoice_id:
     if InvoiceStatus.CANCELED not in INVOICE_TRANSITIONS[before]:
         raise InvoiceNotVoidable(f"the invoice is {before}", field=("input", "id"))
     invoice.status = InvoiceStatus.CANCELED
-    invoice.canceled_at = clock.now()
+    invoice.canceled_at, invoice.next_charge_at = clock.now(), None
     told = {"status": InvoiceStatus.CANCELED}
     await audit.record(session, actor, "invoice.cancel", invoice, before={"status": before}, after=told)
     return invoice

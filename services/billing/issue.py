@@ -103,9 +103,13 @@ async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -
 
 
 def invoice_number(legal_entity: str, year: int, sequence: int) -> str:
-    """The number that people see; the default legal entity's needs no prefix."""
-    prefix = "" if legal_entity == "default" else f"{legal_entity}-"
-    return f"{prefix}{year}-{sequence:06d}"
+    """The number that people see."""
+    return f"{number_prefix(legal_entity)}{year}-{sequence:06d}"
+
+
+def number_prefix(legal_entity: str) -> str:
+    """What the numbers of a legal entity begin with; the default one's need no prefix."""
+    return "" if legal_entity == "default" else f"{legal_entity}-"
 
 
 async def _next_sequence(session: AsyncSession, legal_entity: str, year: int) -> int:

@@ -48,6 +48,8 @@ async def withdraw(
             continue
         await cancel(session, actor, invoice, why)
         withdrawn.append(invoice)
+        if invoice.kind == InvoiceKind.RENEWAL:
+            subscription.invoiced_until = None
     return withdrawn
 
 
@@ -55,6 +57,6 @@ async def cancel(session: AsyncSession, actor: Principal, invoice: Invoice, why:
     """Cancel one unpaid invoice that the caller has locked."""
     before = {"status": invoice.status}
     invoice.status = InvoiceStatus.CANCELED
-    invoice.canceled_at = clock.now()
+    invoice.canceled_at, invoice.next_charge_at = clock.now(), None
     after = {"status": InvoiceStatus.CANCELED, "reason": why}
     await audit.record(session, actor, "invoice.cancel", invoice, before=before, after=after)

@@ -88,22 +88,7 @@ async def open_payment(payment_id: int) -> None:
             error_code=refused.error_code,
             error_message=refused.message,
         )
-    await _apply(payment_id, state, source="init", expires_at_of=order)
-
-
-async def repair_payment(payment_id: int) -> None:
-    """Bring a payment in step with its gateway by asking (INV-6); never sends a payment again."""
-    async with transaction() as session:
-        payment = await session.get_one(Payment, payment_id)
-        name, gateway_payment_id, order_id = payment.gateway, payment.gateway_payment_id, payment.order_id
-        waiting_for_link = payment.status in (PaymentStatus.NEW, PaymentStatus.UNKNOWN) and gateway_payment_id is None
-    if waiting_for_link:
-        await open_payment(payment_id)
-        return
-    service = gateway(name)
-    state = await (service.state(gateway_payment_id) if gateway_payment_id else service.find(order_id))
-    if state is not None:
-        await _apply(payment_id, state, source="repair")
+    await apply_state(payment_id, state, source="init", expires_at_of=order)
 
 
 async def unsettled_payments(session: AsyncSession, limit: int) -> list[int]:
@@ -121,7 +106,7 @@ async def unsettled_payments(session: AsyncSession, limit: int) -> list[int]:
     wanted = (
         select(Payment.id)
         .where(
-            Payment.method == PaymentMethod.GATEWAY,
+            Payment.method != PaymentMethod.MANUAL,
             or_(
                 Payment.status.in_(unclear) & (Payment.updated_at < now - REPAIR_AFTER),
                 Payment.status.in_(waiting) & (Payment.updated_at < now - ASK_PENDING_AFTER),
@@ -207,10 +192,11 @@ async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:
             payment.status = PaymentStatus.UNKNOWN
             log_state(session, payment, PaymentStatus.NEW, "", "init")
         payment.updated_at = now
-        return asked, await _request(session, payment)
+        return asked, await order_of(session, payment)
 
 
-async def _request(session: AsyncSession, payment: Payment) -> OpenRequest:
+async def order_of(session: AsyncSession, payment: Payment) -> OpenRequest:
+    """What the gateway is to be told of a payment."""
     invoice = await session.get_one(Invoice, payment.invoice_id)
     billed = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
     lines = list(await session.scalars(billed))
@@ -227,7 +213,8 @@ async def _request(session: AsyncSession, payment: Payment) -> OpenRequest:
         currency=payment.currency,
         description=f"Invoice {invoice.number}",
         customer_key=f"partner-{payment.partner_id}",
-        recurrent=invoice.auto_renew,
+        # A payment from a stored card must not store a card again (API v2, Charge).
+        recurrent=invoice.auto_renew and payment.method == PaymentMethod.GATEWAY,
         notification_url=f"{base_url}/webhooks/{payment.gateway}",
         return_url=f"{base_url}/pay/return/{payment.order_id}",
         expires_at=clock.now() + LINK_LIFE,
@@ -252,7 +239,7 @@ async def _gateway_of(payment_id: int) -> str:
         return (await session.get_one(Payment, payment_id)).gateway
 
 
-async def _apply(
+async def apply_state(
     payment_id: int, state: GatewayState, *, source: str, expires_at_of: OpenRequest | None = None
 ) -> None:
     async with transaction() as session:

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.principal import Principal
-from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentStatus
+from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentMethod, PaymentStatus
 from gateways.interface import GatewayState
 from models import Install, Invoice, Payment
 from services import audit
 from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
 from services.billing.changes_paid import plan_paid, seats_paid
+from services.billing.renew import charge_declined, renew_paid
 from services.billing.start import start_paid
 
 Bought = Callable[[AsyncSession, Principal, Invoice, Install, str | None], Awaitable[None]]
@@ -26,6 +27,7 @@ BOUGHT: Mapping[InvoiceKind, Bought] = MappingProxyType(
         InvoiceKind.SUBSCRIPTION_START: start_paid,
         InvoiceKind.SEATS_UPGRADE: seats_paid,
         InvoiceKind.PLAN_CHANGE: plan_paid,
+        InvoiceKind.RENEWAL: renew_paid,
     }
 )
 
@@ -57,6 +59,9 @@ async def follow_payment(
         await _move(session, actor, invoice, _REFUNDED[payment.status])
     elif payment.status in _ENDED_UNPAID and before != PaymentStatus.CONFIRMED:
         await _move(session, actor, invoice, InvoiceStatus.FAILED)
+        if payment.method == PaymentMethod.RECURRING and invoice.status == InvoiceStatus.FAILED:
+            assert install is not None
+            await charge_declined(session, actor, invoice, install, payment)
 
 
 async def settle(
@@ -99,6 +104,7 @@ async def _move(session: AsyncSession, actor: Principal, invoice: Invoice, to: I
     if to not in INVOICE_TRANSITIONS[before]:
         return
     invoice.status = to
+    invoice.next_charge_at = None
     if to == InvoiceStatus.PAID:
         invoice.paid_at = clock.now()
     await audit.record(

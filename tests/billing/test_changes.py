@@ -284,7 +284,7 @@ async def test_a_pause_keeps_the_rest_of_the_period(world: Any, owner: Any) -> N
 
 async def test_an_extension_after_payment_outside(world: Any, owner: Any) -> None:
     made = await subscribe(world)
-    await owner.execute("UPDATE subscriptions SET status = 'PAST_DUE'")
+    await owner.execute("UPDATE subscriptions SET status = 'PAST_DUE', past_due_at = now()")
     clock.travel(END + timedelta(days=2))
     _, invoice = await change(
         billing.extend_subscription, made,

@@ -1,0 +1,185 @@
+"""Charges stored cards for invoices: planned in the database, sent once, asked about when in doubt (SUB-4, INV-3)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from sqlalchemy import DateTime, Text, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock, crypto
+from core.database import transaction
+from core.principal import SYSTEM
+from core.request import current_request
+from domain.billing import InvoiceStatus, PaymentMethod, PaymentStatus
+from gateways.interface import GatewayRefused, GatewayState
+from gateways.registry import gateway
+from models import Install, Invoice, Payment, Subscription
+from services.billing.payments import IN_FLIGHT, LOCK, InFlight, apply_state, log_state, order_of
+from services.billing.settle import settle_free
+from services.billing.start import live_subscription
+
+CHARGE = "invoice.charge"
+CHUNK_ROWS = 1_000
+# A charge that the gateway still calls new after so long was lost on the way to it; closing the payment makes sure.
+LOST_AFTER = timedelta(minutes=15)
+_CHARGEABLE = (InvoiceStatus.PENDING, InvoiceStatus.FAILED)
+_ON_THE_WAY = (PaymentStatus.NEW, PaymentStatus.UNKNOWN, PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
+
+_PLAN = text(
+    """
+    WITH due AS (
+        SELECT id, partner_id FROM invoices
+        WHERE next_charge_at <= :now AND NOT EXISTS (
+            SELECT FROM outbox_messages AS waiting
+            WHERE waiting.ordering_key = 'invoice.charge:' || invoices.id AND waiting.status = 'PENDING')
+        ORDER BY next_charge_at LIMIT :rows
+        FOR NO KEY UPDATE SKIP LOCKED
+    ),
+    planned AS (
+        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id)
+        SELECT 'invoice.charge', jsonb_build_object('invoiceId', id), 'invoice.charge:' || id, partner_id, :request_id
+        FROM due RETURNING 1
+    )
+    SELECT count(*) FROM planned
+    """
+).bindparams(bindparam("now", type_=DateTime(timezone=True)), bindparam("request_id", type_=Text()))
+
+
+async def plan_due_charges(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
+    """Write a message for each invoice whose day to be charged has come; gives how many."""
+    given = {"now": clock.now(), "rows": rows, "request_id": current_request().request_id}
+    planned: int | None = await session.scalar(_PLAN, given)
+    return planned or 0
+
+
+async def charge_invoice(invoice_id: int) -> None:
+    """Charge the stored card for an invoice that is due for it; safe to call again, at once or after a crash.
+
+    Raises:
+        InFlight: another process is at it.
+        GatewayUnanswered: what the gateway did is unknown; it is asked before anything is sent again.
+    """
+    async with transaction() as session:
+        payment_id = await _begin(session, invoice_id)
+    if payment_id is not None:
+        await carry_on(payment_id)
+
+
+async def carry_on(payment_id: int) -> None:
+    """Bring a charge further from wherever it stands: opened at the gateway, sent, or to be asked about.
+
+    Each step is written down before the gateway is called, so a charge is never sent twice.
+
+    Raises:
+        InFlight, GatewayUnanswered: see :func:`charge_invoice`.
+    """
+    async with transaction() as session:
+        payment = await session.get_one(Payment, payment_id, with_for_update=LOCK)
+        if payment.status not in _ON_THE_WAY:
+            return
+        now = clock.now()
+        began = payment.status != PaymentStatus.NEW
+        if began and payment.updated_at > now - IN_FLIGHT:
+            raise InFlight("the card is being charged")
+        if not began:
+            payment.status = PaymentStatus.UNKNOWN
+            log_state(session, payment, PaymentStatus.NEW, "", "charge")
+        payment.updated_at = now
+        name, gateway_payment_id, sent_at = payment.gateway, payment.gateway_payment_id, payment.charge_sent_at
+        order = await order_of(session, payment)
+    service = gateway(name)
+    if sent_at is not None:
+        assert gateway_payment_id is not None
+        await _ask(payment_id, gateway_payment_id, name, lost=sent_at < clock.now() - LOST_AFTER)
+        return
+    try:
+        if gateway_payment_id is None:
+            # An opened payment takes no money by itself, so opening one again would harm nobody.
+            opened = (await service.find(order.order_id) if began else None) or await service.open(order)
+            gateway_payment_id = opened.gateway_payment_id
+            assert gateway_payment_id is not None
+        rebill_id = await _about_to_send(payment_id, gateway_payment_id)
+        state = await service.charge(gateway_payment_id, rebill_id)
+    except GatewayRefused as refused:
+        state = GatewayState(
+            status=PaymentStatus.REJECTED,
+            gateway_status="REFUSED",
+            error_code=refused.error_code,
+            error_message=refused.message,
+        )
+    await apply_state(payment_id, state, source="charge")
+
+
+async def _begin(session: AsyncSession, invoice_id: int) -> int | None:
+    """Write the payment that is to be sent, or find the one that is on its way."""
+    found = await session.get_one(Invoice, invoice_id)
+    assert found.install_id is not None
+    install = await session.get_one(Install, found.install_id, with_for_update=LOCK, populate_existing=True)
+    live = await live_subscription(session, install.id)
+    invoice = await session.get_one(Invoice, invoice_id, with_for_update=LOCK, populate_existing=True)
+    newest = select(Payment).where(Payment.invoice_id == invoice_id).order_by(Payment.id.desc()).limit(1)
+    latest: Payment | None = await session.scalar(newest)
+    if latest is not None and latest.method == PaymentMethod.RECURRING and latest.status in _ON_THE_WAY:
+        return latest.id
+    now = clock.now()
+    if invoice.next_charge_at is None or invoice.next_charge_at > now or invoice.status not in _CHARGEABLE:
+        return None
+    if invoice.total == 0:
+        invoice.next_charge_at = None
+        await settle_free(session, SYSTEM, invoice, install)
+        return None
+    if latest is not None and latest.status in _ON_THE_WAY:
+        # The customer may be paying by the link right now; the card's turn comes when the link is over.
+        invoice.next_charge_at = max(latest.link_expires_at or now, now + LOST_AFTER)
+        return None
+    invoice.next_charge_at = None
+    if live is None or not live.auto_renew or live.rebill_id_encrypted is None:
+        return None
+    invoice.status = InvoiceStatus.CHARGING
+    invoice.charge_attempts += 1
+    return await _new_charge(session, invoice)
+
+
+async def _new_charge(session: AsyncSession, invoice: Invoice) -> int:
+    payment = Payment(
+        partner_id=invoice.partner_id,
+        invoice_id=invoice.id,
+        gateway=gateway().name,
+        method=PaymentMethod.RECURRING,
+        status=PaymentStatus.NEW,
+        order_id=str(uuid.uuid4()),
+        amount=invoice.total,
+        currency=invoice.currency,
+    )
+    session.add(payment)
+    await session.flush()
+    log_state(session, payment, None, "", "charge")
+    return payment.id
+
+
+async def _about_to_send(payment_id: int, gateway_payment_id: str) -> str:
+    """Write down that the charge leaves now; gives the key of the card."""
+    async with transaction() as session:
+        payment = await session.get_one(Payment, payment_id, with_for_update=LOCK)
+        payment.gateway_payment_id = gateway_payment_id
+        payment.charge_sent_at = payment.updated_at = clock.now()
+        invoice = await session.get_one(Invoice, payment.invoice_id)
+        wanted = select(Subscription).where(
+            Subscription.install_id == invoice.install_id, Subscription.rebill_id_encrypted.is_not(None)
+        )
+        live: Subscription | None = await session.scalar(wanted.order_by(Subscription.id.desc()).limit(1))
+        if live is None or live.rebill_id_encrypted is None:
+            raise GatewayRefused("there is no stored card any more", "NO_CARD")
+        return crypto.decrypt(live.rebill_id_encrypted, f"subscriptions.rebill_id:{live.id}")
+
+
+async def _ask(payment_id: int, gateway_payment_id: str, name: str, *, lost: bool) -> None:
+    service = gateway(name)
+    state = await service.state(gateway_payment_id)
+    if lost and state.status in (None, PaymentStatus.PENDING):
+        async with transaction() as session:
+            payment = await session.get_one(Payment, payment_id)
+        state = await service.cancel(gateway_payment_id, payment.amount, payment.order_id)
+    await apply_state(payment_id, state, source="repair")

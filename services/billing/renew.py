@@ -1,0 +1,82 @@
+"""What a renewal's invoice does to its subscription: paid, declined, withdrawn (SUB-4)."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.principal import Principal
+from core.settings import get_settings
+from domain.billing import SubscriptionStatus
+from domain.periods import period_end
+from domain.renewals import next_charge
+from gateways.registry import gateway
+from models import Install, Invoice, Payment
+from services import events
+from services.billing.announce import announce, show_on_install
+from services.billing.changes_paid import bill_uncovered_seats
+from services.billing.log import record_change, told
+from services.billing.start import keep_card, live_subscription, start_paid
+from services.billing.worth import add_worth
+
+
+async def renew_paid(
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, rebill_id: str | None
+) -> None:
+    """Begin the next period, at the end of the running one however late the money came, so that the anchor stays.
+
+    What waited for the renewal takes effect. Where the subscription has ended meanwhile, the money buys a new one
+    from now on.
+    """
+    live = await live_subscription(session, install.id)
+    if live is None or live.id != invoice.subscription_id:
+        await start_paid(session, actor, invoice, install, rebill_id)
+        return
+    assert invoice.term is not None
+    assert invoice.unit_price is not None
+    assert invoice.seats is not None
+    before = told(live)
+    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    add_worth(live, invoice.total, clock.now())
+    invoice.period_start = live.ends_at
+    live.ends_at = invoice.period_end = period_end(live.ends_at, invoice.term.months, live.anchor_day, zone)
+    live.status, live.past_due_at = SubscriptionStatus.ACTIVE, None
+    live.plan_id, live.term, live.unit_price = invoice.plan_id, invoice.term, invoice.unit_price
+    if live.pending_seats is not None:
+        live.seats = invoice.seats
+    live.pending_plan_id = live.pending_term = live.pending_seats = live.pending_unit_price = None
+    show_on_install(install, live)
+    keep_card(live, rebill_id)
+    await record_change(session, actor, live, "renew", before)
+    if live.seats > invoice.seats:
+        bought = live.seats - invoice.seats
+        await bill_uncovered_seats(session, actor, live, seats=bought, since=invoice.period_start)
+    await announce(session, install, live, "subscription.renewed", invoiceNumber=invoice.number)
+
+
+async def charge_declined(
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, payment: Payment
+) -> None:
+    """Plan the next charge of an invoice whose charge failed, or none: after a hard decline, and after the last day.
+
+    A card that will never work again is forgotten. The days of grace begin when the job that ends periods finds
+    that no charge is planned.
+    """
+    hard = payment.error_code in gateway(payment.gateway).hard_declines
+    since = invoice.period_start or invoice.due_at
+    invoice.next_charge_at = None if hard else next_charge(since, get_settings().charge_days, clock.now())
+    if hard:
+        live = await live_subscription(session, install.id)
+        if live is not None and live.rebill_id_encrypted is not None:
+            before = told(live)
+            live.rebill_id_encrypted = None
+            await record_change(session, actor, live, "forget_card", before)
+    planned = invoice.next_charge_at
+    await events.emit(
+        session,
+        install,
+        "invoice.payment_failed",
+        {"invoiceNumber": invoice.number, "nextAttemptAt": planned and planned.isoformat()},
+    )

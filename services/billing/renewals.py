@@ -1,0 +1,155 @@
+"""Issues the invoices of renewals, set by set: once a period, in any number of processes, from any point on (SUB-4)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import DateTime, Integer, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
+
+from core import clock
+from core.principal import SYSTEM
+from core.request import current_request
+from core.settings import get_settings
+from services.billing.issue import number_prefix
+
+CHUNK_ROWS = 1_000
+
+# The end of the next period, from the anchor day and in local time, as `domain.periods.period_end` has it.
+PERIOD_END = """
+    ((date_trunc('month', {local}) + make_interval(months => {months})
+      + make_interval(days => least({anchor}, extract(day FROM
+            date_trunc('month', {local}) + make_interval(months => {months} + 1) - interval '1 day')::int) - 1)
+      + ({local} - date_trunc('day', {local}))) AT TIME ZONE {zone})
+"""
+
+# One statement is one transaction's work: whatever stops it, an invoice has its number, line, event and trail, or
+# nothing of it exists. Install and subscription are both locked, so that a change made a moment ago is seen; the rows
+# of another process are skipped, and `invoiced_until` tells whoever comes later that it has been done.
+_ISSUE = f"""
+    WITH due AS MATERIALIZED (
+        SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id, s.ends_at, s.anchor_day, s.currency,
+            s.auto_renew, s.auto_renew AND s.rebill_id_encrypted IS NOT NULL AS has_card,
+            coalesce(s.pending_plan_id, s.plan_id) AS plan_id, coalesce(s.pending_term, s.term) AS term,
+            coalesce(s.pending_seats, s.seats) AS seats, coalesce(s.pending_unit_price, s.unit_price) AS unit_price
+        FROM subscriptions s JOIN installs i ON i.id = s.install_id
+        WHERE s.status = 'ACTIVE' AND s.paused_at IS NULL AND NOT s.cancel_at_period_end
+            AND s.ends_at <= :horizon AND (s.invoiced_until IS NULL OR s.invoiced_until < s.ends_at)
+        ORDER BY s.ends_at, s.id LIMIT :rows
+        FOR NO KEY UPDATE OF i, s SKIP LOCKED
+    ),
+    priced AS (
+        SELECT due.*, months, quantity, plans.name AS plan_name,
+            round(unit_price * quantity, 2) * months AS total,
+            {PERIOD_END.format(local="local", months="months", anchor="anchor_day", zone=":zone")} AS period_end,
+            row_number() OVER (ORDER BY ends_at, subscription_id) AS position, count(*) OVER () AS taken
+        FROM due
+        JOIN (VALUES ('MONTH', 1), ('HALF_YEAR', 6), ('YEAR', 12)) AS terms (name, months) ON terms.name = due.term
+        JOIN plans ON plans.id = due.plan_id,
+        LATERAL (SELECT CASE pricing_model WHEN 'FLAT' THEN 1 ELSE seats END AS quantity,
+            ends_at AT TIME ZONE :zone AS local) AS per_month
+    ),
+    counter AS (
+        INSERT INTO invoice_counters AS c (legal_entity, year, last_sequence)
+        SELECT :legal_entity, :year, count(*) FROM priced HAVING count(*) > 0
+        ON CONFLICT (legal_entity, year) DO UPDATE SET last_sequence = c.last_sequence + excluded.last_sequence
+        RETURNING last_sequence
+    ),
+    issued AS (
+        INSERT INTO invoices (partner_id, install_id, subscription_id, legal_entity, year, sequence, number, kind,
+            plan_id, term, seats, unit_price, period_start, period_end, currency, total, auto_renew, due_at,
+            next_charge_at)
+        SELECT partner_id, install_id, subscription_id, :legal_entity, :year,
+            last_sequence - taken + position,
+            :number_prefix || CAST(:year AS text) || '-' || lpad((last_sequence - taken + position)::text, 6, '0'),
+            'RENEWAL',
+            plan_id, term, seats, unit_price, ends_at, period_end, currency, total, auto_renew,
+            greatest(ends_at, :now),
+            CASE WHEN has_card OR total = 0 THEN ends_at + make_interval(days => :first_charge_day) END
+        FROM priced, counter
+        RETURNING id, subscription_id, number, total
+    ),
+    lines AS (
+        INSERT INTO invoice_lines (partner_id, invoice_id, position, description, quantity, unit_price, amount,
+            currency)
+        SELECT partner_id, issued.id, 1, plan_name || ', ' || months || ' × ' || quantity, months * quantity,
+            unit_price, issued.total, currency
+        FROM priced JOIN issued USING (subscription_id)
+    ),
+    marked AS (
+        UPDATE subscriptions SET invoiced_until = due.ends_at, updated_at = now()
+        FROM due WHERE subscriptions.id = due.subscription_id
+    ),
+    trail AS (
+        INSERT INTO audit_events (actor, action, entity_type, entity_id, partner_id, request_id, after)
+        SELECT :actor, 'invoice.issue', 'Invoice', issued.id, partner_id, :request_id, jsonb_build_object(
+            'number', issued.number, 'kind', 'RENEWAL', 'total', issued.total::text, 'currency', currency)
+        FROM priced JOIN issued USING (subscription_id)
+    ),
+    numbered AS (
+        UPDATE installs SET event_sequence = event_sequence + 1
+        FROM due WHERE installs.id = due.install_id
+        RETURNING installs.id, installs.event_sequence
+    ),
+    events AS (
+        INSERT INTO product_events (event_id, partner_id, product_id, install_id, sequence, type, payload, endpoint,
+            status)
+        SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), partner_id, product_id, install_id,
+            numbered.event_sequence, 'invoice.created', jsonb_build_object(
+                'type', 'invoice.created', 'timestamp', :told_at, 'installId', install_id::text,
+                'data', jsonb_build_object('invoiceNumber', issued.number, 'kind', 'RENEWAL',
+                    'total', issued.total::text, 'currency', currency,
+                    'dueAt', to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'))),
+            products.activate_endpoint,
+            CASE WHEN products.activate_endpoint IS NULL OR products.event_secret_encrypted IS NULL
+                THEN 'SKIPPED' ELSE 'PENDING' END
+        FROM priced JOIN issued USING (subscription_id) JOIN numbered ON numbered.id = install_id
+        JOIN products ON products.id = product_id
+        RETURNING id, install_id, partner_id, status
+    ),
+    messages AS (
+        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id)
+        SELECT 'event.deliver', jsonb_build_object('eventId', id), 'install:' || install_id, partner_id, :request_id
+        FROM events WHERE status = 'PENDING'
+    )
+    SELECT count(*) FROM issued
+"""  # noqa: S608 - constants only
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "now": DateTime(timezone=True),
+    "horizon": DateTime(timezone=True),
+    "zone": Text(),
+    "legal_entity": Text(),
+    "year": Integer(),
+    "number_prefix": Text(),
+    "first_charge_day": Integer(),
+    "actor": Text(),
+    "request_id": Text(),
+    "told_at": Text(),
+}
+_STATEMENT = text(_ISSUE).bindparams(*(bindparam(name, type_=kind) for name, kind in _TYPES.items()))
+
+
+async def issue_due_renewals(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
+    """Issue the invoices of at most ``rows`` periods that end soon; gives how many, 0 when there are no more."""
+    issued: int | None = await session.scalar(_STATEMENT, {"rows": rows, **_parameters()})
+    return issued or 0
+
+
+def _parameters() -> dict[str, Any]:
+    settings = get_settings()
+    now = clock.now()
+    return {
+        "now": now,
+        "horizon": now + timedelta(days=settings.renewal_invoice_days),
+        "zone": settings.legal_entity_timezone,
+        "legal_entity": settings.legal_entity,
+        "year": now.astimezone(ZoneInfo(settings.legal_entity_timezone)).year,
+        "number_prefix": number_prefix(settings.legal_entity),
+        "first_charge_day": settings.charge_days[0],
+        "actor": SYSTEM.label,
+        "request_id": current_request().request_id,
+        "told_at": now.isoformat(),
+    }

@@ -1,0 +1,29 @@
+"""Brings payments in step with their gateways by asking, whatever was lost on the way (INV-6)."""
+
+from __future__ import annotations
+
+from core.database import transaction
+from domain.billing import PaymentMethod, PaymentStatus
+from gateways.registry import gateway
+from models import Payment
+from services.billing.charging import carry_on
+from services.billing.payments import apply_state, open_payment
+
+
+async def repair_payment(payment_id: int) -> None:
+    """Bring a payment in step with its gateway by asking (INV-6); never sends a payment again."""
+    async with transaction() as session:
+        payment = await session.get_one(Payment, payment_id)
+        method = payment.method
+        name, gateway_payment_id, order_id = payment.gateway, payment.gateway_payment_id, payment.order_id
+        waiting_for_link = payment.status in (PaymentStatus.NEW, PaymentStatus.UNKNOWN) and gateway_payment_id is None
+    if method == PaymentMethod.RECURRING:
+        await carry_on(payment_id)
+        return
+    if waiting_for_link:
+        await open_payment(payment_id)
+        return
+    service = gateway(name)
+    state = await (service.state(gateway_payment_id) if gateway_payment_id else service.find(order_id))
+    if state is not None:
+        await apply_state(payment_id, state, source="repair")
