@@ -242,6 +242,11 @@ async def _gateway_of(payment_id: int) -> str:
 async def apply_state(
     payment_id: int, state: GatewayState, *, source: str, expires_at_of: OpenRequest | None = None
 ) -> None:
+    """Move a payment to the state that the gateway told, in a transaction of its own.
+
+    Parameters:
+        expires_at_of: the order whose link was just made, for the time at which the link ends.
+    """
     async with transaction() as session:
         moved = await advance(session, payment_id, state, source=source)
         if expires_at_of is not None and state.payment_link is not None:
