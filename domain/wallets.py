@@ -1,4 +1,4 @@
-"""Wallets: accounts of the coin journal and kinds of movement (WAL-2)."""
+"""Wallets: accounts of the coin journal, kinds of movement, lots and holds (WAL-1, WAL-2, WAL-4)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class AccountKind(StrEnum):
     ADJUSTMENT = "ADJUSTMENT"
     REFUND = "REFUND"
     HOLD = "HOLD"
+    EXPIRY = "EXPIRY"
 
 
 class WalletTransactionKind(StrEnum):
@@ -31,3 +32,21 @@ class WalletTransactionKind(StrEnum):
     REFUND = "REFUND"
     HOLD = "HOLD"
     RELEASE = "RELEASE"
+    EXPIRY = "EXPIRY"
+
+
+class LotSource(StrEnum):
+    """Where the coins of a lot came from; bought ones are spent last and never expire."""
+
+    BONUS = "BONUS"
+    ADJUSTMENT = "ADJUSTMENT"
+    PURCHASE = "PURCHASE"
+
+
+class HoldStatus(StrEnum):
+    """The life of a hold: coins set aside, then spent in whole or part, or given back (WAL-4)."""
+
+    HELD = "HELD"
+    CAPTURED = "CAPTURED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Numeric, Text, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
@@ -17,11 +18,21 @@ from models import LedgerAccount, LedgerEntry, Wallet, WalletTransaction
 
 LARGEST_MOVEMENT = Decimal("999999999.999")
 
-_TOTALS = {
-    WalletTransactionKind.BONUS: "earned",
-    WalletTransactionKind.PURCHASE: "bought",
-    WalletTransactionKind.USAGE: "spent",
-}
+_MOVE = text(
+    """
+    SELECT * FROM move_coins(:wallet, :kind, :coins, :counterpart, :told, :key, :actor, :user, :at, :ends, :lots,
+                             :shares, :quiet)
+    """
+).bindparams(
+    bindparam("wallet", type_=BigInteger()),
+    *(bindparam(name, type_=Text()) for name in ("kind", "counterpart", "told", "key", "actor")),
+    bindparam("coins", type_=Numeric()),
+    bindparam("user", type_=BigInteger()),
+    *(bindparam(name, type_=DateTime(timezone=True)) for name in ("at", "ends")),
+    bindparam("lots", type_=ARRAY(BigInteger())),
+    bindparam("shares", type_=ARRAY(Numeric())),
+    bindparam("quiet", type_=Boolean()),
+)
 
 
 class InsufficientCoins(UserError):
@@ -44,6 +55,10 @@ class Movement:
         amount: coins into the wallet; negative out of it. At most three decimals.
         counterpart: where the coins come from or go to.
         reference: the caller's key; a second movement of the wallet under it changes nothing.
+        expires_at: when a credit's coins are lost unless spent; None for never.
+        lots: which lots the coins come to or are taken from, and how many; None for a new lot, or the order of
+            spending.
+        quiet: whether thresholds are left alone, because another movement follows in the same transaction.
     """
 
     kind: WalletTransactionKind
@@ -51,6 +66,9 @@ class Movement:
     counterpart: AccountKind
     description: str
     reference: str | None = None
+    expires_at: datetime | None = None
+    lots: Sequence[tuple[int, Decimal]] | None = None
+    quiet: bool = False
 
 
 async def open_wallet(session: AsyncSession, *, partner_id: int, install_id: int) -> Wallet:
@@ -67,81 +85,57 @@ async def open_wallet(session: AsyncSession, *, partner_id: int, install_id: int
 
 
 async def post(session: AsyncSession, actor: Principal, wallet_id: int, movement: Movement) -> WalletTransaction:
-    """Move coins under the wallet's lock: balance, totals, transaction and both legs in one go.
+    """Move coins under the wallet's lock: balance, totals, lots, transaction and legs in one call of the database.
 
     Raises:
         InvalidCoins: the amount is zero, too fine or too large.
         InsufficientCoins: names the balance and the request.
         Conflict: the reference was used for another movement.
     """
-    _check_amount(movement.amount)
-    wallet = await session.get_one(Wallet, wallet_id, with_for_update=True, populate_existing=True)
-    if movement.reference is not None:
-        earlier = await _by_reference(session, wallet_id, movement)
-        if earlier is not None:
-            return earlier
-    balance = wallet.balance + movement.amount
-    if balance < 0:
-        raise InsufficientCoins(f"the wallet holds {wallet.balance} and {-movement.amount} were asked for")
-    wallet.balance = balance
-    wallet.last_activity_at = clock.now()
-    if total := _TOTALS.get(movement.kind):
-        setattr(wallet, total, getattr(wallet, total) + abs(movement.amount))
-    transaction = WalletTransaction(
-        partner_id=wallet.partner_id,
-        wallet_id=wallet.id,
-        kind=movement.kind,
-        amount=movement.amount,
-        balance_after=balance,
-        description=movement.description,
-        reference=movement.reference,
-        actor=actor.label,
-        actor_user_id=actor.user_id,
-    )
-    session.add(transaction)
+    check_amount(movement.amount)
+    given = {
+        "wallet": wallet_id,
+        "kind": movement.kind.value,
+        "coins": movement.amount,
+        "counterpart": movement.counterpart.value,
+        "told": movement.description,
+        "key": movement.reference,
+        "actor": actor.label,
+        "user": actor.user_id,
+        "at": clock.now(),
+        "ends": movement.expires_at,
+        "lots": None if movement.lots is None else [lot_id for lot_id, _ in movement.lots],
+        "shares": None if movement.lots is None else [share for _, share in movement.lots],
+        "quiet": movement.quiet,
+    }
     await session.flush()
-    legs = (
-        (await _wallet_account(session, wallet_id), movement.amount),
-        (await _counterpart(session, movement.counterpart), -movement.amount),
-    )
-    assert sum(amount for _, amount in legs) == 0
-    for account_id, amount in legs:
-        session.add(
-            LedgerEntry(
-                partner_id=wallet.partner_id, transaction_id=transaction.id, account_id=account_id, amount=amount
-            )
-        )
-    await session.flush()
-    return transaction
+    moved = (await session.execute(_MOVE, given)).one()
+    if moved.outcome == "INSUFFICIENT":
+        raise InsufficientCoins(f"the wallet holds {moved.balance_then} and {-movement.amount} were asked for")
+    if moved.outcome == "REFERENCE_REUSED":
+        raise Conflict(f"the reference {movement.reference} was used for another movement of this wallet")
+    assert moved.outcome in ("MOVED", "REPEATED"), f"the wallet {wallet_id} is gone"
+    await session.get_one(Wallet, wallet_id, populate_existing=True)
+    return await session.get_one(WalletTransaction, moved.moved_id)
 
 
-def _check_amount(amount: Decimal) -> None:
+async def lots_of(session: AsyncSession, transaction_id: int) -> list[tuple[int, Decimal]]:
+    """The lots that a movement took coins from or gave them to, with the amounts, in the order of spending."""
+    wanted = (
+        select(LedgerEntry.lot_id, func.abs(LedgerEntry.amount))
+        .where(LedgerEntry.transaction_id == transaction_id, LedgerEntry.lot_id.is_not(None))
+        .order_by(LedgerEntry.id)
+    )
+    return [(lot_id, share) for lot_id, share in await session.execute(wanted)]
+
+
+def check_amount(amount: Decimal) -> None:
+    """Make sure that an amount can be moved.
+
+    Raises:
+        InvalidCoins: zero, finer than the step, too large, or not a number.
+    """
     if not amount.is_finite() or abs(amount) > LARGEST_MOVEMENT:
         raise InvalidCoins(f"one movement is at most {LARGEST_MOVEMENT} coins")
     if amount == 0 or amount != amount.quantize(COIN_STEP):
         raise InvalidCoins(f"{amount} is not an amount of coins: the smallest step is {COIN_STEP}")
-
-
-async def _by_reference(session: AsyncSession, wallet_id: int, movement: Movement) -> WalletTransaction | None:
-    same = (WalletTransaction.wallet_id == wallet_id, WalletTransaction.reference == movement.reference)
-    earlier: WalletTransaction | None = await session.scalar(select(WalletTransaction).where(*same))
-    if earlier is not None and (earlier.kind, earlier.amount) != (movement.kind, movement.amount):
-        raise Conflict(f"the reference {movement.reference} was used for another movement of this wallet")
-    return earlier
-
-
-async def _wallet_account(session: AsyncSession, wallet_id: int) -> int:
-    account: int | None = await session.scalar(select(LedgerAccount.id).where(LedgerAccount.wallet_id == wallet_id))
-    assert account is not None, "a wallet is opened together with its account"
-    return account
-
-
-async def _counterpart(session: AsyncSession, kind: AccountKind) -> int:
-    """The company's account of a kind; made by whoever needs it first."""
-    wanted = select(LedgerAccount.id).where(LedgerAccount.kind == kind, LedgerAccount.wallet_id.is_(None))
-    account: int | None = await session.scalar(wanted)
-    if account is None:
-        await session.execute(insert(LedgerAccount).values(kind=kind).on_conflict_do_nothing())
-        account = await session.scalar(wanted)
-    assert account is not None
-    return account

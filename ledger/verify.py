@@ -24,6 +24,34 @@ _CHECKS = {
         LEFT JOIN ledger_entries e ON e.account_id = a.id
         GROUP BY w.id HAVING w.balance <> coalesce(sum(e.amount), 0)
     """,
+    "wallet {id} differs from its lots by {value}": """
+        SELECT w.id, w.balance - coalesce(sum(l.remaining), 0) AS value FROM wallets w
+        LEFT JOIN wallet_lots l ON l.wallet_id = w.id
+        GROUP BY w.id HAVING w.balance <> coalesce(sum(l.remaining), 0)
+    """,
+    "lot {id} differs from its journal by {value}": """
+        SELECT l.id, l.remaining - l.opening - coalesce(sum(e.amount), 0) AS value FROM wallet_lots l
+        LEFT JOIN ledger_entries e ON e.lot_id = l.id
+        GROUP BY l.id HAVING l.remaining - l.opening <> coalesce(sum(e.amount), 0)
+    """,
+    "coins of wallet {id} on hold differ from its journal by {value}": """
+        SELECT w.id, coalesce(h.held, 0) - coalesce(j.held, 0) AS value FROM wallets w
+        LEFT JOIN (SELECT wallet_id, sum(amount) AS held FROM wallet_holds WHERE status = 'HELD' GROUP BY 1) h
+            ON h.wallet_id = w.id
+        LEFT JOIN (
+            SELECT t.wallet_id, sum(e.amount) AS held FROM ledger_entries e
+            JOIN ledger_accounts a ON a.id = e.account_id AND a.kind = 'HOLD'
+            JOIN wallet_transactions t ON t.id = e.transaction_id GROUP BY 1) j ON j.wallet_id = w.id
+        WHERE coalesce(h.held, 0) <> coalesce(j.held, 0)
+    """,
+    "purchase {id} gave {value} coins more or less than were paid for": """
+        SELECT i.id, coalesce(sum(t.amount), 0) - i.coins AS value FROM invoices i
+        LEFT JOIN wallets w ON w.install_id = i.install_id
+        LEFT JOIN wallet_transactions t
+            ON t.wallet_id = w.id AND t.kind = 'PURCHASE' AND t.reference = 'invoice:' || i.id
+        WHERE i.kind = 'COIN_PURCHASE' AND i.status IN ('PAID', 'REFUNDED', 'PARTIALLY_REFUNDED')
+        GROUP BY i.id HAVING coalesce(sum(t.amount), 0) <> i.coins
+    """,
     "balance after wallet transaction {id} is off by {value}": """
         SELECT id, balance_after - running AS value FROM (
             SELECT id, balance_after, sum(amount) OVER (PARTITION BY wallet_id ORDER BY id) AS running

@@ -15,19 +15,28 @@ from models.access import (
 from models.audit import AccessLogEntry, AuditEvent
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange
-from models.catalog import Plan, PlanPrice, Product
+from models.catalog import CoinPackage, Plan, PlanPrice, Product
 from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
 from models.installs import Install, OAuthToken
 from models.partners import Contact, Partner
 from models.payments import GatewayNotification, Payment, PaymentStateChange
 from models.schedule import ScheduledJob, ScheduleFiring
-from models.wallets import LedgerAccount, LedgerEntry, Wallet, WalletTransaction
+from models.wallets import (
+    LedgerAccount,
+    LedgerEntry,
+    Wallet,
+    WalletHold,
+    WalletLot,
+    WalletTopUp,
+    WalletTransaction,
+)
 
 __all__ = [
     "AccessLogEntry",
     "ApiToken",
     "AuditEvent",
     "Base",
+    "CoinPackage",
     "Contact",
     "DeadLetter",
     "EventDelivery",
@@ -62,5 +71,8 @@ __all__ = [
     "UserPermission",
     "UserRole",
     "Wallet",
+    "WalletHold",
+    "WalletLot",
+    "WalletTopUp",
     "WalletTransaction",
 ]

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
 from domain.catalog import Term
-from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+from models.base import Base, Coins, Currency, Keyed, Money, StrEnumColumn, Updated, checked
 
 
 class Subscription(Keyed, Updated, Base):
@@ -148,6 +148,16 @@ class Invoice(Keyed, Updated, Base):
         ),
         Index("ix_invoices_to_charge", "next_charge_at", postgresql_where=text("next_charge_at IS NOT NULL")),
         CheckConstraint("next_charge_at IS NULL OR status IN ('PENDING', 'FAILED')", name="charged_while_open"),
+        CheckConstraint("(kind = 'COIN_PURCHASE') = (coins IS NOT NULL)", name="coins_of_purchase"),
+        CheckConstraint("coins > 0", name="coins_positive"),
+        CheckConstraint("NOT top_up OR kind = 'COIN_PURCHASE'", name="top_up_buys_coins"),
+        # However many charges and retries cross the threshold, one purchase is under way (WAL-5).
+        Index(
+            "uq_invoices_open_top_up",
+            "install_id",
+            unique=True,
+            postgresql_where=text("top_up AND status IN ('PENDING', 'CHARGING', 'ACTION_REQUIRED', 'FAILED')"),
+        ),
         Index("ix_invoices_partner_recent", "partner_id", text("id DESC")),
         Index("ix_invoices_install_recent", "install_id", text("id DESC")),
         Index("ix_invoices_status_recent", "status", text("id DESC")),
@@ -163,6 +173,9 @@ class Invoice(Keyed, Updated, Base):
     kind: Mapped[InvoiceKind] = mapped_column(StrEnumColumn(InvoiceKind))
     status: Mapped[InvoiceStatus] = mapped_column(StrEnumColumn(InvoiceStatus), server_default="PENDING")
     plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"))
+    coin_package_id: Mapped[int | None] = mapped_column(ForeignKey("coin_packages.id"), index=True)
+    coins: Mapped[Coins | None]
+    top_up: Mapped[bool] = mapped_column(server_default=text("false"))
     term: Mapped[Term | None] = mapped_column(StrEnumColumn(Term))
     seats: Mapped[int | None] = mapped_column(Integer)
     unit_price: Mapped[Money | None]

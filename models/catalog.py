@@ -1,10 +1,11 @@
-"""Products, plans and their prices (CAT-1, CAT-2)."""
+"""Products, plans and their prices, and packages of coins (CAT-1, CAT-2, CAT-3)."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.catalog import PricingModel, ProductKind, ProductStatus, Term
@@ -20,6 +21,7 @@ class Product(Keyed, Updated, Base):
         checked("status", ProductStatus),
         CheckConstraint("trial_days >= 0", name="trial_days_not_negative"),
         CheckConstraint("install_bonus >= 0", name="install_bonus_not_negative"),
+        CheckConstraint("bonus_valid_days > 0", name="bonus_valid_days_positive"),
     )
 
     name: Mapped[str]
@@ -31,9 +33,12 @@ class Product(Keyed, Updated, Base):
     client_secret_encrypted: Mapped[str | None]
     project_token_hash: Mapped[str | None] = mapped_column(unique=True)
     project_token_hint: Mapped[str | None]
+    previous_token_hash: Mapped[str | None] = mapped_column(unique=True)
+    previous_token_until: Mapped[datetime | None]
     trial_days: Mapped[int] = mapped_column(Integer, server_default="14")
     wallet_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     install_bonus: Mapped[Coins] = mapped_column(server_default="1000")
+    bonus_valid_days: Mapped[int | None] = mapped_column(Integer)
     subscriptions_enabled: Mapped[bool] = mapped_column(server_default=text("true"))
     install_endpoint: Mapped[str | None]
     activate_endpoint: Mapped[str | None]
@@ -77,3 +82,22 @@ class PlanPrice(Keyed, Base):
     term: Mapped[Term] = mapped_column(StrEnumColumn(Term))
     unit_price: Mapped[Money]
     currency: Mapped[Currency]
+
+
+class CoinPackage(Keyed, Updated, Base):
+    """An amount of coins at a price, for one product or for all (CAT-3); archived rather than deleted."""
+
+    __tablename__ = "coin_packages"
+    __table_args__ = (
+        CheckConstraint("coins > 0", name="coins_positive"),
+        CheckConstraint("price > 0", name="price_positive"),
+        Index("ix_coin_packages_offer", "product_id", "active"),
+    )
+
+    product_id: Mapped[int | None] = mapped_column(ForeignKey("products.id"))
+    name: Mapped[str]
+    coins: Mapped[Coins]
+    price: Mapped[Money]
+    currency: Mapped[Currency] = mapped_column(server_default="RUB")
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    version: Mapped[int] = mapped_column(Integer, server_default="1")

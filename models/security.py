@@ -12,6 +12,7 @@ from sqlalchemy import Table
 
 from core.database import APP_ROLE, PARTNER_SETTING, TENANT_ROLE
 from models.base import Base
+from models.coin_functions import coin_functions
 
 INSERT_ONLY = frozenset(
     {
@@ -25,11 +26,13 @@ INSERT_ONLY = frozenset(
     }
 )
 
-SHARED_WITH_TENANTS = frozenset({"permissions", "plan_prices", "plans", "products"})
+SHARED_WITH_TENANTS = frozenset({"coin_packages", "permissions", "plan_prices", "plans", "products"})
 
 TENANT_SECRETS = {
     "oauth_tokens": frozenset({"access_token_encrypted", "refresh_token_encrypted"}),
-    "products": frozenset({"client_secret_encrypted", "event_secret_encrypted", "project_token_hash"}),
+    "products": frozenset(
+        {"client_secret_encrypted", "event_secret_encrypted", "project_token_hash", "previous_token_hash"}
+    ),
     "users": frozenset({"password_hash"}),
 }
 
@@ -66,6 +69,7 @@ def statements() -> Iterator[str]:
         if table.name in INSERT_ONLY:
             yield from _insert_only(table)
     yield from _ledger_balance()
+    yield from coin_functions()
     yield from _outbox_notice()
 
 

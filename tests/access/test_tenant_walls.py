@@ -64,6 +64,11 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
             SELECT partner_id, id, 1, 5 FROM product_events;
         INSERT INTO gateway_notifications (gateway, raw, headers, payment_id)
             SELECT 'sandbox', 'x', '{}', id FROM payments;
+        INSERT INTO coin_packages (name, coins, price) VALUES ('1000', 1000, 500);
+        INSERT INTO wallet_top_ups (partner_id, wallet_id, coin_package_id, threshold)
+            SELECT partner_id, id, 1, 5 FROM wallets;
+        INSERT INTO wallet_holds (partner_id, wallet_id, key, amount, description, expires_at, transaction_id)
+            SELECT partner_id, wallet_id, 'x', 1, 'x', now(), min(id) FROM wallet_transactions GROUP BY 1, 2;
         INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids) VALUES (1, 'x', '{}', '{2}');
         """
     )
