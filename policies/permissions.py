@@ -21,7 +21,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "install:activate": "Activate installs.",
         "oauth_token:read": "Read the state of installs' OAuth tokens, never the tokens.",
         "subscription:read": "Read subscriptions and their change log.",
-        "subscription:write": "Create subscriptions.",
+        "subscription:write": "Order subscriptions.",
         "subscription:change": "Change seats, plan, term and renewal of subscriptions, and end them with their period.",
         "subscription:adjust": "End subscriptions at once, pause and extend them, give individual prices.",
         "invoice:read": "Read invoices.",

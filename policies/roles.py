@@ -65,8 +65,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | {"viewer:self"},
         ),
         "PARTNER_OWNER": (
-            "Own partner only: all of its data, changes of its subscriptions, payment links and API tokens.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "invoice:pay", "subscription:change"},
+            "Own partner only: all of its data, its subscriptions, payment links and API tokens.",
+            _SELF | _BUSINESS_READ | {"partner:pii", "invoice:pay", "subscription:write", "subscription:change"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

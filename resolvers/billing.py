@@ -59,6 +59,7 @@ async def subscription_create(context: MutationContext, input: SubscriptionCreat
         seats=input.seats,
         auto_renew=input.auto_renew,
         unit_price=input.unit_price,
+        replace=input.replace,
     )
     _open_after_commit(context, payment)
     return {"invoice": invoice.id, "payment": payment.id}
@@ -107,7 +108,9 @@ class BillingQueries:
 class BillingMutations:
     """Mutations of billing."""
 
-    subscription_create: Any = mutation(subscription_create, InvoicePaymentPayload, requires="subscription:write")
+    subscription_create: Any = mutation(
+        subscription_create, InvoicePaymentPayload, requires="subscription:write", as_application=True
+    )
     invoice_refresh_payment_link: Any = mutation(
         invoice_refresh_payment_link, InvoicePaymentPayload, requires="invoice:pay"
     )

@@ -55,6 +55,9 @@ class SubscriptionCreateInput(MoneyInput):
         default=None,
         description="Individual price of one unit for one month, kept by renewals; needs `subscription:adjust`.",
     )
+    replace: bool = strawberry.field(
+        default=False, description="Whether this order takes the place of one that waits for its payment."
+    )
 
 
 @strawberry.input(description="An unpaid invoice whose payment link is wanted.")

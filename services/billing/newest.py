@@ -10,18 +10,20 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from core.errors import Conflict, UserError
+from core.errors import UserError
 from core.principal import Principal
 from domain.billing import SubscriptionStatus
 from domain.catalog import Term
+from domain.pricing import Quote
 from domain.subscription_actions import SubscriptionAction
-from models import Install, Plan, PlanPrice, Subscription
+from models import Install, Invoice, Plan, PlanPrice, Subscription
 from policies.scopes import require
 from services.billing.locks import load
+from services.billing.orders import RENEWALS, waiting, withdraw
 from services.billing.plan_change import plan_for_renewal
 from services.billing.seats import NothingToChange
-from services.billing.standing import InHand, NotAllowedNow, plan_of, refuse, take
-from services.billing.subscriptions import PlanNotOffered, priced
+from services.billing.standing import WATCHED, NotAllowedNow, plan_of, refuse_by, standing_of, take
+from services.billing.subscriptions import PlanNotOffered, price_with
 
 MOST_AT_ONCE = 1_000
 
@@ -51,8 +53,10 @@ async def move_to_newest(
     require(actor, "subscription:change", "Mutation.subscriptionMoveToNewestPlan")
     action = SubscriptionAction.CHANGE_PLAN_AT_RENEWAL
     held = await take(session, actor, action, subscription_id=subscription_id, version=version)
-    plan = await plan_of(session, held.subscription)
-    await _move(session, actor, held, await newest_of(session, plan))
+    newest = await newest_of(session, await plan_of(session, held.subscription))
+    new = _new_price(held.subscription, newest, await _tariff(session, newest))
+    await withdraw(session, actor, held.subscription, RENEWALS, "the plan is to change")
+    await plan_for_renewal(session, actor, held.subscription, newest, new)
     return held.subscription
 
 
@@ -88,18 +92,25 @@ async def move_many_to_newest(
         .limit(min(limit, MOST_AT_ONCE))
     )
     found = (await session.execute(wanted)).all()
-    installs = await _locked(session, Install, sorted(row.install_id for row in found))
-    subscriptions = await _locked(session, Subscription, sorted(row.id for row in found))
+    ids = [row.id for row in found]
+    await _locked(session, Install, [row.install_id for row in found])
+    subscriptions = await _locked(session, Subscription, ids)
+    unpaid: dict[int, list[Invoice]] = {key: [] for key in ids}
+    for invoice in await waiting(session, ids, WATCHED):
+        unpaid[invoice.subscription_id or 0].append(invoice)
+    tariff = await _tariff(session, newest)
     results = []
-    for row in found:
-        held = InHand(installs[row.install_id], subscriptions[row.id])
+    for key in ids:
         try:
-            await refuse(session, held.subscription, SubscriptionAction.CHANGE_PLAN_AT_RENEWAL)
-            await _move(session, actor, held, newest)
+            refuse_by(standing_of(subscriptions[key], unpaid[key]), SubscriptionAction.CHANGE_PLAN_AT_RENEWAL)
+            new = _new_price(subscriptions[key], newest, tariff)
+            if unpaid[key]:
+                await withdraw(session, actor, subscriptions[key], RENEWALS, "the plan is to change")
+            await plan_for_renewal(session, actor, subscriptions[key], newest, new)
         except UserError as error:
-            results.append(Moved(row.id, error))
+            results.append(Moved(key, error))
         else:
-            results.append(Moved(row.id))
+            results.append(Moved(key))
     return results
 
 
@@ -121,44 +132,44 @@ async def newest_of(session: AsyncSession, plan: Plan) -> Plan:
     return newest
 
 
-async def _move(session: AsyncSession, actor: Principal, held: InHand, newest: Plan) -> None:
-    subscription = held.subscription
+def _new_price(subscription: Subscription, newest: Plan, tariff: _Tariff) -> Quote:
+    """What the renewal costs by the newest version; an individual price stays."""
+    planned = subscription.pending_plan_id or subscription.plan_id
     if newest.id in (subscription.plan_id, subscription.pending_plan_id):
         raise NothingToChange("the subscription has the newest version, or is to have it", field=("input", "id"))
-    if subscription.status != SubscriptionStatus.ACTIVE:
-        raise NotAllowedNow(f"the subscription is {subscription.status}", field=("input", "id"))
-    planned = subscription.pending_plan_id
-    if planned is not None and planned != subscription.plan_id and not await _same_tariff(session, planned, newest):
-        raise Conflict("another plan waits for the renewal; undo that first", field=("input", "id"))
-    assert subscription.plan_id is not None
+    if planned not in tariff.versions:
+        raise NotAllowedNow("another plan waits for the renewal; undo that first", field=("input", "id"))
     term = subscription.pending_term or subscription.term
     price = subscription.unit_price if subscription.pending_unit_price is None else subscription.pending_unit_price
-    individual = price != await _price_of(session, planned or subscription.plan_id, term)
-    new = await priced(
-        session,
+    individual = price != tariff.prices.get((planned, term))
+    return price_with(
         newest,
+        tariff.prices.get((newest.id, term)),
         term,
         subscription.pending_seats or subscription.seats,
         unit_price=price if individual else None,
     )
-    await plan_for_renewal(session, actor, held, newest, new)
 
 
-async def _same_tariff(session: AsyncSession, plan_id: int, newest: Plan) -> bool:
-    plan = await session.get_one(Plan, plan_id)
-    return (plan.product_id, plan.name, plan.currency) == (newest.product_id, newest.name, newest.currency)
+@dataclass(frozen=True)
+class _Tariff:
+    """The versions of a tariff, and the price of one seat and month by version and term."""
+
+    versions: frozenset[int]
+    prices: dict[tuple[int, Term], Decimal]
 
 
-async def _price_of(session: AsyncSession, plan_id: int, term: Term) -> Decimal | None:
-    found = select(PlanPrice.unit_price).where(PlanPrice.plan_id == plan_id, PlanPrice.term == term)
-    price: Decimal | None = await session.scalar(found)
-    return price
+async def _tariff(session: AsyncSession, newest: Plan) -> _Tariff:
+    same = (Plan.product_id == newest.product_id, Plan.name == newest.name, Plan.currency == newest.currency)
+    versions = frozenset(await session.scalars(select(Plan.id).where(*same)))
+    prices = await session.scalars(select(PlanPrice).where(PlanPrice.plan_id.in_(versions)))
+    return _Tariff(versions, {(price.plan_id, price.term): price.unit_price for price in prices})
 
 
 async def _locked(session: AsyncSession, model: type[T], keys: list[int]) -> dict[int, T]:
     rows = await session.scalars(
         select(model)
-        .where(model.id.in_(keys))
+        .where(model.id.in_(sorted(keys)))
         .order_by(model.id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)

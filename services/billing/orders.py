@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,13 +19,13 @@ WAITING = OPEN_INVOICE | {InvoiceStatus.FAILED}
 
 
 async def waiting(
-    session: AsyncSession, subscription: Subscription, kinds: Iterable[InvoiceKind], *, lock: bool = False
+    session: AsyncSession, subscription_ids: Sequence[int], kinds: Iterable[InvoiceKind], *, lock: bool = False
 ) -> list[Invoice]:
-    """The unpaid invoices of these kinds, oldest first."""
+    """The unpaid invoices of these subscriptions and kinds, oldest first."""
     wanted = (
         select(Invoice)
         .where(
-            Invoice.subscription_id == subscription.id,
+            Invoice.subscription_id.in_(subscription_ids),
             Invoice.kind.in_(list(kinds)),
             Invoice.status.in_(sorted(WAITING)),
         )
@@ -43,7 +43,7 @@ async def withdraw(
     A withdrawn renewal is billed anew, at the price of the changed subscription, by the next run of renewals.
     """
     withdrawn = []
-    for invoice in await waiting(session, subscription, kinds, lock=True):
+    for invoice in await waiting(session, [subscription.id], kinds, lock=True):
         if invoice.status == InvoiceStatus.CHARGING:
             continue
         await cancel(session, actor, invoice, why)

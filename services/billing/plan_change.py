@@ -18,7 +18,6 @@ from domain.proration import ChangeQuote, CreditTooLarge, change_quote
 from domain.subscription_actions import ChangeWhen, SubscriptionAction
 from models import Invoice, Payment, Plan, Subscription
 from policies.scopes import require
-from services.billing.announce import announce
 from services.billing.cancel import drop_pending
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.locks import load
@@ -115,19 +114,20 @@ async def change_plan_at_renewal(
     when = ChangeWhen.RENEWAL
     held = await take(session, actor, _ACTIONS[when], subscription_id=subscription_id, version=version)
     plan, new = await _new_price(session, actor, held.subscription, wanted, when=when, lock=True)
-    await plan_for_renewal(session, actor, held, plan, new)
+    await withdraw(session, actor, held.subscription, RENEWALS, "the plan is to change")
+    await plan_for_renewal(session, actor, held.subscription, plan, new)
     return held.subscription
 
 
-async def plan_for_renewal(session: AsyncSession, actor: Principal, held: InHand, plan: Plan, new: Quote) -> None:
-    """Note what the next renewal brings; a renewal that was billed is withdrawn and billed anew."""
-    subscription, before = held.subscription, told(held.subscription)
+async def plan_for_renewal(
+    session: AsyncSession, actor: Principal, subscription: Subscription, plan: Plan, new: Quote
+) -> None:
+    """Note what the next renewal brings; the caller has withdrawn a renewal that was billed already."""
+    before = told(subscription)
     subscription.pending_plan_id, subscription.pending_term = plan.id, new.term
     subscription.pending_unit_price = new.unit_price
     subscription.pending_seats = None if new.seats == subscription.seats else new.seats
-    await withdraw(session, actor, subscription, RENEWALS, "the plan is to change")
     await record_change(session, actor, subscription, "change_plan_at_renewal", before)
-    await announce(session, held.install, subscription, "subscription.changed", planAtRenewal=str(plan.id))
 
 
 async def undo_change(session: AsyncSession, actor: Principal, *, subscription_id: int, version: int) -> Subscription:
@@ -139,7 +139,7 @@ async def undo_change(session: AsyncSession, actor: Principal, *, subscription_i
     require(actor, "subscription:change", "Mutation.subscriptionUndoChange")
     held = await take(session, actor, SubscriptionAction.UNDO_CHANGE, subscription_id=subscription_id, version=version)
     subscription, before = held.subscription, told(held.subscription)
-    orders = await waiting(session, subscription, CHANGE_ORDERS)
+    orders = await waiting(session, [subscription.id], CHANGE_ORDERS)
     taken_back = await withdraw(session, actor, subscription, CHANGE_ORDERS, "the change was undone")
     if len(taken_back) < len(orders):
         raise NotAllowedNow("the money for the change is on its way", field=("input", "id"))
@@ -147,7 +147,6 @@ async def undo_change(session: AsyncSession, actor: Principal, *, subscription_i
     if told(subscription) != before:
         await withdraw(session, actor, subscription, RENEWALS, "the change was undone")
     await record_change(session, actor, subscription, "undo_change", before)
-    await announce(session, held.install, subscription, "subscription.changed")
     return subscription
 
 

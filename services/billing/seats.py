@@ -116,7 +116,6 @@ async def remove_seats(
     subscription.pending_seats = seats
     await withdraw(session, actor, subscription, RENEWALS, "seats are to be fewer")
     await record_change(session, actor, subscription, "remove_seats_at_renewal", before)
-    await announce(session, held.install, subscription, "subscription.changed", seatsAtRenewal=str(seats))
     return subscription
 
 

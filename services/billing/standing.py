@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -14,10 +15,12 @@ from core.settings import get_settings
 from domain.billing import InvoiceKind, InvoiceStatus
 from domain.installs import InstallStatus
 from domain.subscription_actions import Standing, SubscriptionAction, allowed_actions, blocked_because
-from models import Install, Plan, Subscription
+from models import Install, Invoice, Plan, Subscription
 from policies.scopes import require
 from services.billing.locks import load
-from services.billing.orders import CHANGE_ORDERS, waiting
+from services.billing.orders import CHANGE_ORDERS, RENEWALS, waiting
+
+WATCHED = CHANGE_ORDERS | RENEWALS
 
 
 class NotAllowedNow(Conflict):
@@ -79,7 +82,16 @@ async def refuse(session: AsyncSession, subscription: Subscription, action: Subs
     Raises:
         NotAllowedNow: says why.
     """
-    why = blocked_because(action, await standing_of(session, subscription))
+    refuse_by(standing_of(subscription, await waiting(session, [subscription.id], WATCHED)), action)
+
+
+def refuse_by(standing: Standing, action: SubscriptionAction) -> None:
+    """Refuse what a standing does not allow.
+
+    Raises:
+        NotAllowedNow: says why.
+    """
+    why = blocked_because(action, standing)
     if why is not None:
         raise NotAllowedNow(why, field=("input", "id"))
 
@@ -94,12 +106,15 @@ async def actions_of(
     """
     require(actor, "subscription:read", "Query.subscriptionActions")
     subscription = await load(session, actor, Subscription, subscription_id, field="id")
-    return allowed_actions(await standing_of(session, subscription))
+    return allowed_actions(standing_of(subscription, await waiting(session, [subscription.id], WATCHED)))
 
 
-async def standing_of(session: AsyncSession, subscription: Subscription) -> Standing:
-    """What decides which actions are allowed."""
-    unpaid = await waiting(session, subscription, CHANGE_ORDERS | {InvoiceKind.RENEWAL})
+def standing_of(subscription: Subscription, unpaid: Sequence[Invoice]) -> Standing:
+    """What decides which actions are allowed.
+
+    Parameters:
+        unpaid: the subscription's unpaid invoices of the kinds ``WATCHED``.
+    """
     orders = [invoice.number for invoice in unpaid if invoice.kind in CHANGE_ORDERS]
     charging = [
         invoice.number

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Conflict, UserError
 from core.principal import Principal
 from domain import fields
-from domain.billing import OPEN_INVOICE, InvoiceKind, InvoiceStatus, SubscriptionStatus
+from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
 from domain.catalog import Term
 from domain.installs import InstallStatus
 from domain.pricing import DEFAULT_SEATS, MOST_SEATS, Quote, quote
@@ -18,6 +18,7 @@ from models import Install, Invoice, Payment, Plan, PlanPrice
 from policies.scopes import require
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.locks import load
+from services.billing.orders import WAITING, cancel
 from services.billing.payments import new_payment
 from services.billing.start import live_subscription
 
@@ -72,11 +73,13 @@ async def create_subscription(
     seats: int | None = None,
     auto_renew: bool = True,
     unit_price: Decimal | None = None,
+    replace: bool = False,
 ) -> tuple[Invoice, Payment]:
     """Order a subscription: an invoice and a payment whose link the gateway gives after commit (SUB-3).
 
     Parameters:
         unit_price: an individual price of one seat and month, kept by renewals; the plan's unless told.
+        replace: whether an order that waits for its payment is cancelled and this one takes its place.
 
     Raises:
         Forbidden: only those who may adjust subscriptions give an individual price.
@@ -96,7 +99,7 @@ async def create_subscription(
     if plan.product_id != install.product_id:
         raise PlanNotOffered("the plan is another product's", field=("input", "planId"))
     price = await priced(session, plan, term, seats, unit_price=unit_price)
-    await _refuse_second(session, install)
+    await _refuse_second(session, actor, install, replace=replace)
     invoice = await issue_invoice(
         session,
         actor,
@@ -144,29 +147,51 @@ async def priced(
         PlanNotOffered: the plan is closed, or has no price for the term.
         InvalidAmount: the individual price is negative or too fine.
     """
+    asked = select(PlanPrice).where(PlanPrice.plan_id == plan.id, PlanPrice.term == term)
+    own: PlanPrice | None = await session.scalar(asked)
+    return price_with(plan, None if own is None else own.unit_price, term, seats, unit_price=unit_price, kept=kept)
+
+
+def price_with(
+    plan: Plan,
+    own_price: Decimal | None,
+    term: Term,
+    seats: int | None,
+    *,
+    unit_price: Decimal | None = None,
+    kept: bool = False,
+) -> Quote:
+    """Like :func:`priced`, where the plan's own price of one seat and month of the term is known; None: it has none.
+
+    Raises:
+        InvalidSeats, PlanNotOffered, InvalidAmount: see there.
+    """
     wanted = max(DEFAULT_SEATS, plan.min_seats) if seats is None else seats
     if not plan.min_seats <= wanted <= MOST_SEATS:
         raise InvalidSeats(f"the plan takes {plan.min_seats} to {MOST_SEATS} seats", field=("input", "seats"))
     if not plan.active and not kept:
         raise PlanNotOffered("the plan is closed", field=("input", "planId"))
-    asked = select(PlanPrice).where(PlanPrice.plan_id == plan.id, PlanPrice.term == term)
-    price: PlanPrice | None = await session.scalar(asked)
-    if price is None:
+    if own_price is None:
         raise PlanNotOffered(f"the plan has no price for the term {term}", field=("input", "term"))
-    unit = price.unit_price if unit_price is None else fields.amount(unit_price, "unitPrice")
-    return quote(model=plan.pricing_model, term=term, seats=wanted, unit_price=unit, currency=price.currency)
+    unit = own_price if unit_price is None else fields.amount(unit_price, "unitPrice")
+    return quote(model=plan.pricing_model, term=term, seats=wanted, unit_price=unit, currency=plan.currency)
 
 
-async def _refuse_second(session: AsyncSession, install: Install) -> None:
+async def _refuse_second(session: AsyncSession, actor: Principal, install: Install, *, replace: bool) -> None:
     live = await live_subscription(session, install.id)
     if live is not None and live.status != SubscriptionStatus.TRIAL:
         raise AlreadySubscribed("the install has a paid subscription already", field=("input", "installId"))
-    waiting = await session.scalar(
-        select(Invoice.number).where(
+    waiting: Invoice | None = await session.scalar(
+        select(Invoice)
+        .where(
             Invoice.install_id == install.id,
             Invoice.kind == InvoiceKind.SUBSCRIPTION_START,
-            Invoice.status.in_([*OPEN_INVOICE, InvoiceStatus.FAILED]),
+            Invoice.status.in_(sorted(WAITING)),
         )
+        .with_for_update(key_share=True)
     )
-    if waiting is not None:
-        raise AlreadySubscribed(f"the order {waiting} waits for its payment", field=("input", "installId"))
+    if waiting is None:
+        return
+    if not replace or waiting.status == InvoiceStatus.CHARGING:
+        raise AlreadySubscribed(f"the order {waiting.number} waits for its payment", field=("input", "installId"))
+    await cancel(session, actor, waiting, "another order took its place")

@@ -72,6 +72,29 @@ async def test_a_partner_owner_buys_seats(world: Any, owner: Any) -> None:
     assert blocked["userErrors"][0]["code"] == "NOT_ALLOWED_NOW"
 
 
+async def test_a_partner_owner_orders_and_orders_better(world: Any, owner: Any) -> None:
+    source = """mutation($input: SubscriptionCreateInput!) { subscriptionCreate(input: $input) {
+        invoice { seats status } payment { paymentLink } userErrors { code } } }"""
+    who = Principal(kind="partner", partner_id=world.partner, permissions=ROLES["PARTNER_OWNER"][1])
+    asked = {"installId": encode_id("Install", world.install), "planId": encode_id("Plan", world.plan), "term": "YEAR"}
+    first = await payload(source, who, input={**asked, "seats": 3, "idempotencyKey": "a"})
+    assert first["payment"]["paymentLink"]
+    second = await payload(source, who, input={**asked, "seats": 4, "idempotencyKey": "b"})
+    assert [error["code"] for error in second["userErrors"]] == ["ALREADY_SUBSCRIBED"]
+    third = await payload(source, who, input={**asked, "seats": 4, "replace": True, "idempotencyKey": "c"})
+    assert third["invoice"] == {"seats": 4, "status": "PENDING"}
+    found = await owner.fetch("SELECT seats, status FROM invoices ORDER BY id")
+    assert [tuple(line) for line in found] == [(3, "CANCELED"), (4, "PENDING")]
+    dear = await run(source, who, input={**asked, "unitPrice": "1", "replace": True, "idempotencyKey": "d"})
+    assert dear["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    async with transaction() as session:
+        session.add(other := Partner(name="Other"))
+        await session.flush()
+    stranger = Principal(kind="partner", partner_id=other.id, permissions=ROLES["PARTNER_OWNER"][1])
+    foreign = await payload(source, stranger, input={**asked, "idempotencyKey": "e"})
+    assert [error["code"] for error in foreign["userErrors"]] == ["NOT_FOUND"]
+
+
 async def test_another_partner_and_a_member_cannot(world: Any, owner: Any) -> None:
     made = await subscribe(world)
     async with transaction() as session:
