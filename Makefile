@@ -27,8 +27,8 @@ check: $(VENV)/installed-dev  ## Lint, formatting, types, who imports whom, and 
 	@$(BIN)/lint-imports --no-cache --verbose >$(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
 	@$(BIN)/pytest tests/house/test_generated.py
 
-bench: $(VENV)/installed-dev  ## Measure reads against hand-written SQL and against ordinary Strawberry
-	@$(BIN)/python -m bench
+bench: $(VENV)/installed-dev  ## Measure, and write bench/RESULTS.md; BENCH="reading renewals" runs some
+	@$(BIN)/python -m bench $(BENCH)
 
 graphiql: $(VENV)/installed  ## Build GraphiQL's assets from npm
 	@web/graphiql/build.sh

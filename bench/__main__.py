@@ -1,187 +1,85 @@
-"""`python -m bench`: three reads, ours against the limit and against the ordinary way, in one run.
+"""`python -m bench [name…]`: measures, prints, and writes each section of `bench/RESULTS.md` anew.
 
-Each server is pinned to one core and asked in turn; what counts are the ratios. Settings: `KONTORA_BENCH_DIR`
-(data folder, kept between runs; `.kontora/bench`), `KONTORA_BENCH_PARTNERS` (20000) and `KONTORA_BENCH_SECONDS`
-(length of a round, 5).
+`KONTORA_BENCH_DIR` says where the data folder is, kept between runs (`.kontora/bench`); each bench has its own
+database there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-import shutil
-import socket
-import statistics
-import subprocess
+import re
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
-import httpx
-import orjson
+import asyncpg
 
-from bench import load, world
-from bench.reads import READS
-from core.database import dispose, transaction
+from bench import reading, renewals
 from core.embedded import EmbeddedServers
-from core.principal import SYSTEM
 from core.settings import get_settings
-from migrations.run import upgrade
-from services import access
 
-ROUNDS = 3
-CONNECTIONS = 8
-START_SECONDS = 30
-SERVERS = {"kontora": "web.app:app", "limit": "bench.limit:app", "ordinary": "bench.ordinary:app"}
-AIMS = {"list of 50 invoices": 0.6, "one partner, 5 installs": 0.5, "nested page of 50 partners": 0.85}
 RESULTS = Path(__file__).parent / "RESULTS.md"
+HEAD = "# What `make bench` measured\n"
+# Whose database is kept between runs, for it takes long to fill and is only read; the others begin with an empty one.
+KEPT = frozenset({"reading"})
+# Title and measurement; the measurement takes the address of its database and gives its section.
+BENCHES: Mapping[str, tuple[str, Callable[[str], str]]] = MappingProxyType(
+    {
+        "reading": ("Reading", reading.run),
+        "renewals": ("A night of renewals", renewals.run),
+    }
+)
 
 
-@dataclass
-class Server:
-    """One server under measurement."""
-
-    name: str
-    port: int
-    process: subprocess.Popen[bytes]
-
-    @property
-    def resident_mb(self) -> float:
-        """Memory of the process, MB."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-        raise RuntimeError(f"{self.name} has ended")
-
-
-@contextmanager
-def served(name: str) -> Iterator[Server]:
-    """A server on a free port, pinned to the first core."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", SERVERS[name], "--port", str(port), "--no-access-log"]
-    command += ["--log-level", "warning", "--no-server-header"]
-    if shutil.which("taskset"):
-        command = ["taskset", "-c", "0", *command]
-    # The request log goes where production's goes: to a pipe or file, never to a terminal.
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > until:
-                    raise
-                time.sleep(0.05)
-        yield Server(name, port, process)
-    finally:
-        process.terminate()
-        process.wait(timeout=START_SECONDS)
-
-
-async def prepare(url: str, email: str, password: str) -> None:
-    """A migrated, filled database with somebody who may read everything."""
-    await upgrade(url)
-    await world.fill(url, partners=int(os.environ.get("KONTORA_BENCH_PARTNERS", world.PARTNERS)))
-    async with transaction() as session:
-        await access.create_superadmin(session, SYSTEM, email=email, name="Bench", password=password)
-    await dispose()
-
-
-def signed_in(port: int, email: str, password: str) -> dict[str, str]:
-    """The header of a session."""
-    query = "mutation($input: SignInInput!) { signIn(input: $input) { accessToken userErrors { message } } }"
-    body = {"query": query, "variables": {"input": {"email": email, "password": password}}}
-    answer: dict[str, Any] = httpx.post(f"http://127.0.0.1:{port}/graphql", json=body, timeout=30).json()
-    return {"Authorization": f"Bearer {answer['data']['signIn']['accessToken']}"}
-
-
-def check_answers(servers: list[Server], headers: dict[str, str]) -> None:
-    """All servers must give the same data, or the comparison means nothing."""
-    for title, body in READS.items():
-        answers = [
-            httpx.post(f"http://127.0.0.1:{server.port}/graphql", json=body, headers=headers, timeout=60).json()
-            for server in servers
-        ]
-        for server, answer in zip(servers, answers, strict=True):
-            if "errors" in answer or answer["data"] != answers[0]["data"]:
-                raise SystemExit(f"{server.name} answers otherwise to {title!r}: {str(answer)[:500]}")
-
-
-def measure(servers: list[Server], headers: dict[str, str]) -> dict[str, dict[str, list[load.Measured]]]:
-    """Every read on every server in turn, several rounds."""
-    seconds = float(os.environ.get("KONTORA_BENCH_SECONDS", "5"))
-    found: dict[str, dict[str, list[load.Measured]]] = {title: {} for title in READS}
-    for _ in range(ROUNDS):
-        for title, body in READS.items():
-            for server in servers:
-                measured = load.run(server.port, orjson.dumps(body), headers, seconds=seconds, connections=CONNECTIONS)
-                found[title].setdefault(server.name, []).append(measured)
-                print(f"{title:28} {server.name:9} {measured.per_second:9.1f}/s", flush=True)
-    return found
-
-
-def report(found: dict[str, dict[str, list[load.Measured]]], memory: dict[str, float]) -> str:
-    """The results as a table."""
-    lines = [
-        "| read | answer | limit /s | kontora /s | of the limit | aim | ordinary /s | times ordinary |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for title, by_server in found.items():
-        rates = {name: statistics.median(item.per_second for item in rounds) for name, rounds in by_server.items()}
-        size = by_server["kontora"][0].answer_bytes / 1000
-        ours, limit, ordinary = rates["kontora"], rates["limit"], rates["ordinary"]
-        lines.append(
-            f"| {title} | {size:.1f} kB | {limit:,.0f} | {ours:,.0f} | {ours / limit:.2f} | {AIMS[title]} "
-            f"| {ordinary:,.1f} | {ours / ordinary:.0f} |"
-        )
-    partners = int(os.environ.get("KONTORA_BENCH_PARTNERS", world.PARTNERS))
-    lines += ["", f"World: {partners:,} partners, {partners * 5:,} installs, {partners * 25:,} invoices."]
-    lines += [
-        "Median of three rounds at concurrency 8; each server pinned to the same core; signed in as staff, so that"
-    ]
-    lines += ["permissions are checked and each read writes its access log entry. The limit does none of this."]
-    lines += ["", f"Memory of the API process: {memory['kontora']:.0f} MB (limit {memory['limit']:.0f} MB)."]
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    """Prepare the world, measure, print and write `bench/RESULTS.md`."""
+def main(names: list[str]) -> None:
+    """Run the named benches, or all."""
+    unknown = set(names) - set(BENCHES)
+    if unknown:
+        raise SystemExit(f"there is no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     folder = Path(os.environ.get("KONTORA_BENCH_DIR", ".kontora/bench"))
     embedded = EmbeddedServers(folder)
     embedded.start()
     assert embedded.postgres is not None
     assert embedded.valkey is not None
     os.environ["KONTORA_DATA_DIR"] = str(folder)
-    os.environ["KONTORA_DATABASE_URL"] = embedded.postgres.url
     os.environ["KONTORA_REDIS_URL"] = embedded.valkey.url
-    get_settings.cache_clear()
-    email, password = f"bench-{secrets.token_hex(4)}@demo.test", secrets.token_urlsafe(16)
+    # As in production.
+    os.environ.setdefault("KONTORA_LOG_FORMAT", "json")
     try:
-        asyncio.run(prepare(embedded.postgres.url, email, password))
-        if shutil.which("taskset"):
-            # The load and PostgreSQL share what the server under measurement leaves free.
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
-        with served("kontora") as ours, served("limit") as limit, served("ordinary") as ordinary:
-            servers = [ours, limit, ordinary]
-            headers = signed_in(ours.port, email, password)
-            check_answers(servers, headers)
-            found = measure(servers, headers)
-            memory = {server.name: server.resident_mb for server in servers}
-        table = report(found, memory)
+        for name in names or BENCHES:
+            title, run = BENCHES[name]
+            url = embedded.postgres.url_of(f"bench_{name}")
+            asyncio.run(_make_database(embedded.postgres.url, f"bench_{name}", keep=name in KEPT))
+            os.environ["KONTORA_DATABASE_URL"] = url
+            get_settings.cache_clear()
+            section = run(url)
+            print(f"\n{title}\n\n{section}")
+            RESULTS.write_text(with_section(RESULTS.read_text(encoding="utf-8"), title, section), encoding="utf-8")
     finally:
         embedded.stop()
-    print(table)
-    RESULTS.write_text(f"# What `make bench` measured\n\n{table}", encoding="utf-8")
+
+
+def with_section(results: str, title: str, section: str) -> str:
+    """The results with one section replaced, or added at the end."""
+    head, *parts = re.split(r"^## ", results, flags=re.MULTILINE)
+    sections = dict(part.partition("\n")[::2] for part in parts)
+    sections[title] = f"\n{section.strip()}\n\n"
+    text = (head.strip() or HEAD.strip()) + "\n\n" + "".join(f"## {name}\n{body}" for name, body in sections.items())
+    return text.rstrip() + "\n"
+
+
+async def _make_database(url: str, name: str, *, keep: bool) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        if not keep:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
+            await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -62,13 +62,14 @@ STATEMENTS = (
 )
 
 
-async def fill(url: str, *, partners: int = PARTNERS) -> None:
+async def fill(url: str, *, partners: int = PARTNERS, invoices_per_install: int = INVOICES_PER_INSTALL) -> None:
     """Insert the world, unless it is there, and bring the planner's statistics up to date.
 
     Parameters:
-        partners: how many; each has five installs with five invoices.
+        partners: how many; each has five installs.
+        invoices_per_install: how many of each; all but the first are paid.
     """
-    sizes = {1: INSTALLS_PER_PARTNER, 4: partners, 8: INVOICES_PER_INSTALL}
+    sizes = {1: INSTALLS_PER_PARTNER, 4: partners, 8: invoices_per_install}
     connection = await asyncpg.connect(url)
     try:
         if await connection.fetchval("SELECT count(*) FROM partners") >= partners:

@@ -52,6 +52,12 @@ class Subscription(Keyed, Updated, Base):
             unique=True,
             postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')"),
         ),
+        Index(
+            "ix_subscriptions_to_invoice",
+            "ends_at",
+            "id",
+            postgresql_where=text("status = 'ACTIVE' AND (invoiced_until IS NULL OR invoiced_until < ends_at)"),
+        ),
         Index("ix_subscriptions_due", "ends_at", postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')")),
     )
 

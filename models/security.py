@@ -88,6 +88,8 @@ def _roles() -> Iterator[str]:
             END $$
         """
     yield f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {TENANT_ROLE}"
+    # Batches take the keys of their rows beforehand.
+    yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}"
     # `SET LOCAL ROLE` in a transaction is checked against the session's user, never against the current role.
     yield f"REVOKE CREATE ON SCHEMA public FROM PUBLIC, {APP_ROLE}, {TENANT_ROLE}"
 

@@ -31,8 +31,9 @@ PERIOD_END = """
 # of another process are skipped, and `invoiced_until` tells whoever comes later that it has been done.
 _ISSUE = f"""
     WITH due AS MATERIALIZED (
-        SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id, s.ends_at, s.anchor_day, s.currency,
-            s.auto_renew, s.auto_renew AND s.rebill_id_encrypted IS NOT NULL AS has_card,
+        SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id, i.event_sequence + 1 AS event_sequence,
+            s.ends_at, s.anchor_day, s.currency, s.auto_renew,
+            s.auto_renew AND s.rebill_id_encrypted IS NOT NULL AS has_card,
             coalesce(s.pending_plan_id, s.plan_id) AS plan_id, coalesce(s.pending_term, s.term) AS term,
             coalesce(s.pending_seats, s.seats) AS seats, coalesce(s.pending_unit_price, s.unit_price) AS unit_price
         FROM subscriptions s JOIN installs i ON i.id = s.install_id
@@ -41,73 +42,70 @@ _ISSUE = f"""
         ORDER BY s.ends_at, s.id LIMIT :rows
         FOR NO KEY UPDATE OF i, s SKIP LOCKED
     ),
-    priced AS (
-        SELECT due.*, months, quantity, plans.name AS plan_name,
-            round(unit_price * quantity, 2) * months AS total,
-            {PERIOD_END.format(local="local", months="months", anchor="anchor_day", zone=":zone")} AS period_end,
-            row_number() OVER (ORDER BY ends_at, subscription_id) AS position, count(*) OVER () AS taken
-        FROM due
-        JOIN (VALUES ('MONTH', 1), ('HALF_YEAR', 6), ('YEAR', 12)) AS terms (name, months) ON terms.name = due.term
-        JOIN plans ON plans.id = due.plan_id,
-        LATERAL (SELECT CASE pricing_model WHEN 'FLAT' THEN 1 ELSE seats END AS quantity,
-            ends_at AT TIME ZONE :zone AS local) AS per_month
-    ),
     counter AS (
         INSERT INTO invoice_counters AS c (legal_entity, year, last_sequence)
-        SELECT :legal_entity, :year, count(*) FROM priced HAVING count(*) > 0
+        SELECT :legal_entity, :year, count(*) FROM due HAVING count(*) > 0
         ON CONFLICT (legal_entity, year) DO UPDATE SET last_sequence = c.last_sequence + excluded.last_sequence
         RETURNING last_sequence
     ),
+    numbered AS MATERIALIZED (
+        SELECT due.*, nextval(pg_get_serial_sequence('invoices', 'id')) AS invoice_id,
+            last_sequence - count(*) OVER () + row_number() OVER (ORDER BY ends_at, subscription_id) AS sequence
+        FROM due, counter
+    ),
+    priced AS MATERIALIZED (
+        SELECT numbered.*, months, quantity, plans.name AS plan_name, activate_endpoint AS endpoint,
+            activate_endpoint IS NOT NULL AND event_secret_encrypted IS NOT NULL AS told,
+            round(unit_price * quantity, 2) * months AS total,
+            {PERIOD_END.format(local="local", months="months", anchor="anchor_day", zone=":zone")} AS period_end,
+            :number_prefix || CAST(:year AS text) || '-' || lpad(sequence::text, 6, '0') AS number
+        FROM numbered
+        JOIN (VALUES ('MONTH', 1), ('HALF_YEAR', 6), ('YEAR', 12)) AS terms (name, months) ON terms.name = term
+        JOIN plans ON plans.id = plan_id
+        JOIN products ON products.id = numbered.product_id,
+        LATERAL (SELECT CASE pricing_model WHEN 'FLAT' THEN 1 ELSE seats END AS quantity,
+            ends_at AT TIME ZONE :zone AS local) AS per_month
+    ),
     issued AS (
-        INSERT INTO invoices (partner_id, install_id, subscription_id, legal_entity, year, sequence, number, kind,
+        INSERT INTO invoices (id, partner_id, install_id, subscription_id, legal_entity, year, sequence, number, kind,
             plan_id, term, seats, unit_price, period_start, period_end, currency, total, auto_renew, due_at,
             next_charge_at)
-        SELECT partner_id, install_id, subscription_id, :legal_entity, :year,
-            last_sequence - taken + position,
-            :number_prefix || CAST(:year AS text) || '-' || lpad((last_sequence - taken + position)::text, 6, '0'),
-            'RENEWAL',
-            plan_id, term, seats, unit_price, ends_at, period_end, currency, total, auto_renew,
-            greatest(ends_at, :now),
+        SELECT invoice_id, partner_id, install_id, subscription_id, :legal_entity, :year, sequence, number, 'RENEWAL',
+            plan_id, term, seats, unit_price, ends_at, period_end, currency, total, auto_renew, greatest(ends_at, :now),
             CASE WHEN has_card OR total = 0 THEN ends_at + make_interval(days => :first_charge_day) END
-        FROM priced, counter
-        RETURNING id, subscription_id, number, total
+        FROM priced
     ),
     lines AS (
         INSERT INTO invoice_lines (partner_id, invoice_id, position, description, quantity, unit_price, amount,
             currency)
-        SELECT partner_id, issued.id, 1, plan_name || ', ' || months || ' × ' || quantity, months * quantity,
-            unit_price, issued.total, currency
-        FROM priced JOIN issued USING (subscription_id)
+        SELECT partner_id, invoice_id, 1, plan_name || ', ' || months || ' × ' || quantity, months * quantity,
+            unit_price, total, currency
+        FROM priced
     ),
     marked AS (
         UPDATE subscriptions SET invoiced_until = due.ends_at, updated_at = now()
         FROM due WHERE subscriptions.id = due.subscription_id
     ),
+    counted AS (
+        UPDATE installs SET event_sequence = due.event_sequence FROM due WHERE installs.id = due.install_id
+    ),
     trail AS (
         INSERT INTO audit_events (actor, action, entity_type, entity_id, partner_id, request_id, after)
-        SELECT :actor, 'invoice.issue', 'Invoice', issued.id, partner_id, :request_id, jsonb_build_object(
-            'number', issued.number, 'kind', 'RENEWAL', 'total', issued.total::text, 'currency', currency)
-        FROM priced JOIN issued USING (subscription_id)
-    ),
-    numbered AS (
-        UPDATE installs SET event_sequence = event_sequence + 1
-        FROM due WHERE installs.id = due.install_id
-        RETURNING installs.id, installs.event_sequence
+        SELECT :actor, 'invoice.issue', 'Invoice', invoice_id, partner_id, :request_id, jsonb_build_object(
+            'number', number, 'kind', 'RENEWAL', 'total', total::text, 'currency', currency)
+        FROM priced
     ),
     events AS (
         INSERT INTO product_events (event_id, partner_id, product_id, install_id, sequence, type, payload, endpoint,
             status)
-        SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), partner_id, product_id, install_id,
-            numbered.event_sequence, 'invoice.created', jsonb_build_object(
+        SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), partner_id, product_id, install_id, event_sequence,
+            'invoice.created', jsonb_build_object(
                 'type', 'invoice.created', 'timestamp', :told_at, 'installId', install_id::text,
-                'data', jsonb_build_object('invoiceNumber', issued.number, 'kind', 'RENEWAL',
-                    'total', issued.total::text, 'currency', currency,
+                'data', jsonb_build_object('invoiceNumber', number, 'kind', 'RENEWAL', 'total', total::text,
+                    'currency', currency,
                     'dueAt', to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'))),
-            products.activate_endpoint,
-            CASE WHEN products.activate_endpoint IS NULL OR products.event_secret_encrypted IS NULL
-                THEN 'SKIPPED' ELSE 'PENDING' END
-        FROM priced JOIN issued USING (subscription_id) JOIN numbered ON numbered.id = install_id
-        JOIN products ON products.id = product_id
+            endpoint, CASE WHEN told THEN 'PENDING' ELSE 'SKIPPED' END
+        FROM priced
         RETURNING id, install_id, partner_id, status
     ),
     messages AS (
@@ -115,7 +113,7 @@ _ISSUE = f"""
         SELECT 'event.deliver', jsonb_build_object('eventId', id), 'install:' || install_id, partner_id, :request_id
         FROM events WHERE status = 'PENDING'
     )
-    SELECT count(*) FROM issued
+    SELECT count(*) FROM priced
 """  # noqa: S608 - constants only
 _TYPES: dict[str, TypeEngine[Any]] = {
     "now": DateTime(timezone=True),
