@@ -65,6 +65,6 @@ async def _run(url: str) -> str:
         "| --- | --- | --- | --- | --- | --- |\n"
         f"| {due:,} | {bare:.1f} s | {ours:.1f} s | {chunks} | {ours / bare:.1f} | {issued / ours:,.0f} |\n\n"
         "The bare statement writes only the invoice rows, in one go, into a table with the same columns, checks and\n"
-        "indexes, without foreign keys. A renewal also locks its install and subscription, takes a gapless number, and\n"
-        "writes line, audit event and product event; each chunk of 1,000 is a transaction of its own.\n"
+        "indexes, without foreign keys. A renewal also locks its install and subscription, takes a gapless number,\n"
+        "and writes line, audit event and product event; each chunk of 1,000 is a transaction of its own.\n"
     )

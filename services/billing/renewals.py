@@ -31,8 +31,8 @@ PERIOD_END = """
 # of another process are skipped, and `invoiced_until` tells whoever comes later that it has been done.
 _ISSUE = f"""
     WITH due AS MATERIALIZED (
-        SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id, i.event_sequence + 1 AS event_sequence,
-            s.ends_at, s.anchor_day, s.currency, s.auto_renew,
+        SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id,
+            i.event_sequence + 1 AS event_sequence, s.ends_at, s.anchor_day, s.currency, s.auto_renew,
             s.auto_renew AND s.rebill_id_encrypted IS NOT NULL AS has_card,
             coalesce(s.pending_plan_id, s.plan_id) AS plan_id, coalesce(s.pending_term, s.term) AS term,
             coalesce(s.pending_seats, s.seats) AS seats, coalesce(s.pending_unit_price, s.unit_price) AS unit_price
