@@ -117,19 +117,22 @@ def months_bought(worth: Decimal, new: Quote) -> int:
 
 
 def time_bought(worth: Decimal, new: Quote, start: datetime, anchor: int, zone: ZoneInfo) -> datetime:
-    """The end of the period that ``worth`` pays for: the term, more whole months, then days, a begun day whole.
+    """The end of the period that ``worth`` pays for: the term, and what is more as :func:`time_for` has it."""
+    if new.per_month == 0:
+        return period_end(start, new.months, anchor, zone)
+    return time_for(max(worth, new.total), new.per_month, start, anchor, zone)
 
-    No more than ``MOST_MONTHS_BOUGHT`` months or the term.
-    """
-    months = min(months_bought(worth, new), max(MOST_MONTHS_BOUGHT, new.months))
-    end = period_end(start, months, anchor, zone)
-    left = min(worth - new.total - (months - new.months) * new.per_month, new.per_month)
-    if left <= 0 or new.per_month == 0:
-        return end
+
+def time_for(worth: Decimal, per_month: Decimal, start: datetime, anchor: int, zone: ZoneInfo) -> datetime:
+    """Whole months from ``start`` on, then days, a begun day whole; no more than ``MOST_MONTHS_BOUGHT`` months."""
+    months = int(worth // per_month)
+    if months >= MOST_MONTHS_BOUGHT:
+        return period_end(start, MOST_MONTHS_BOUGHT, anchor, zone)
+    end = period_end(start, months, anchor, zone) if months else start
     next_end = period_end(start, months + 1, anchor, zone)
     days = (next_end.astimezone(zone).date() - end.astimezone(zone).date()).days
-    begun = -(-minor_units(left) * days // minor_units(new.per_month))
-    return plus_days(end, begun, zone)
+    left = minor_units(worth - months * per_month)
+    return plus_days(end, -(-left * days // minor_units(per_month)), zone) if left else end
 
 
 def plus_days(moment: datetime, days: int, zone: ZoneInfo) -> datetime:

@@ -105,9 +105,7 @@ _NOT_WHILE_ORDERED = frozenset(
 _NOT_WHILE_CANCELING = frozenset(
     {_A.CANCEL_AT_PERIOD_END, _A.REMOVE_SEATS, _A.CHANGE_PLAN_AT_RENEWAL, _A.SET_PRICE, _A.CHANGE_PLAN_NOW}
 )
-_NOT_WHEN_OVER = frozenset(
-    {_A.ADD_SEATS, _A.CHANGE_PLAN_NOW, _A.PAUSE, _A.CANCEL_AT_PERIOD_END, _A.UNDO_CANCEL, _A.CHANGE_PLAN_AT_RENEWAL}
-)
+_NOT_WHEN_OVER = frozenset({_A.ADD_SEATS, _A.CHANGE_PLAN_NOW, _A.PAUSE, _A.CANCEL_AT_PERIOD_END, _A.UNDO_CANCEL})
 
 
 def blocked_because(action: SubscriptionAction, standing: Standing) -> str | None:

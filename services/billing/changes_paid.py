@@ -78,6 +78,8 @@ async def plan_paid(
     subscription.worth_from = start
     _take_over(subscription, invoice, start, time_bought(subscription.worth, new, start, anchor_day(start, zone), zone))
     subscription.anchor_day = anchor_day(subscription.ends_at, zone)
+    # The renewal of the end that is no more does not count for the new one, though that may come sooner.
+    subscription.invoiced_until = subscription.past_due_at = None
     keep_card(subscription, rebill_id)
     show_on_install(install, subscription)
     await record_change(session, actor, subscription, "change_plan", before)

@@ -86,7 +86,7 @@ async def extend_subscription(
     subscription.ends_at = end
     if by.months is None:
         subscription.anchor_day = anchor_day(end, zone())
-    subscription.status = SubscriptionStatus.ACTIVE
+    subscription.status, subscription.past_due_at = SubscriptionStatus.ACTIVE, None
     invoice = None if paid is None else await _bill(session, actor, held, paid, since, note)
     show_on_install(held.install, subscription)
     await withdraw(session, actor, subscription, RENEWALS, "the subscription was extended by hand")
@@ -150,7 +150,7 @@ def _begin_anew(subscription: Subscription, now: datetime) -> None:
     subscription.starts_at = now
     subscription.worth, subscription.worth_from = Decimal("0.00"), now
     subscription.anchor_day = anchor_day(now, zone())
-    subscription.canceled_at = None
+    subscription.canceled_at = subscription.invoiced_until = None
     subscription.cancel_at_period_end = False
 
 

@@ -52,6 +52,8 @@ async def _due(session: AsyncSession, now: datetime, rows: int) -> list[tuple[Su
         )
         .exists()
     )
+    # A renewal that was withdrawn for a change is billed anew first, however near the end is.
+    unpaid = (Subscription.invoiced_until >= Subscription.ends_at) & ~waiting
     grace = func.coalesce(Plan.grace_days, DEFAULT_GRACE_DAYS)
     over = Subscription.past_due_at + func.make_interval(0, 0, 0, grace) <= now
     wanted = (
@@ -63,7 +65,7 @@ async def _due(session: AsyncSession, now: datetime, rows: int) -> list[tuple[Su
             Subscription.paused_at.is_(None),
             or_(
                 Subscription.status == SubscriptionStatus.TRIAL,
-                (Subscription.status == SubscriptionStatus.ACTIVE) & (Subscription.cancel_at_period_end | ~waiting),
+                (Subscription.status == SubscriptionStatus.ACTIVE) & (Subscription.cancel_at_period_end | unpaid),
                 (Subscription.status == SubscriptionStatus.PAST_DUE) & over & ~waiting,
             ),
         )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.principal import Principal
 from core.settings import get_settings
 from domain.billing import SubscriptionStatus
-from domain.periods import period_end
+from domain.periods import anchor_day, period_end
+from domain.pricing import quote
+from domain.proration import time_for
 from domain.renewals import next_charge
 from gateways.registry import gateway
-from models import Install, Invoice, Payment
+from models import Install, Invoice, Payment, Plan, Subscription
 from services import events
 from services.billing.announce import announce, show_on_install
 from services.billing.changes_paid import bill_uncovered_seats
 from services.billing.log import record_change, told
+from services.billing.standing import zone
 from services.billing.start import keep_card, live_subscription, start_paid
 from services.billing.worth import add_worth
 
@@ -34,26 +35,54 @@ async def renew_paid(
     if live is None or live.id != invoice.subscription_id:
         await start_paid(session, actor, invoice, install, rebill_id)
         return
+    assert invoice.seats is not None
+    before = told(live)
+    add_worth(live, invoice.total, clock.now())
+    invoice.period_start = live.ends_at
+    if _as_billed(live, invoice):
+        _next_period(live, invoice)
+    else:
+        await _more_time(session, live, invoice)
+    invoice.period_end = live.ends_at
+    live.status, live.past_due_at = SubscriptionStatus.ACTIVE, None
+    show_on_install(install, live)
+    keep_card(live, rebill_id)
+    await record_change(session, actor, live, "renew", before)
+    if _as_billed(live, invoice) and live.seats > invoice.seats:
+        bought = live.seats - invoice.seats
+        await bill_uncovered_seats(session, actor, live, seats=bought, since=invoice.period_start)
+    await announce(session, install, live, "subscription.renewed", invoiceNumber=invoice.number)
+
+
+def _as_billed(live: Subscription, invoice: Invoice) -> bool:
+    """Whether the renewal brings what its invoice says; not so where another plan was paid for meanwhile."""
+    price = live.unit_price if live.pending_unit_price is None else live.pending_unit_price
+    planned = (live.pending_plan_id or live.plan_id, live.pending_term or live.term, price)
+    return planned == (invoice.plan_id, invoice.term, invoice.unit_price)
+
+
+def _next_period(live: Subscription, invoice: Invoice) -> None:
     assert invoice.term is not None
     assert invoice.unit_price is not None
     assert invoice.seats is not None
-    before = told(live)
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
-    add_worth(live, invoice.total, clock.now())
-    invoice.period_start = live.ends_at
-    live.ends_at = invoice.period_end = period_end(live.ends_at, invoice.term.months, live.anchor_day, zone)
-    live.status, live.past_due_at = SubscriptionStatus.ACTIVE, None
+    live.ends_at = period_end(live.ends_at, invoice.term.months, live.anchor_day, zone())
     live.plan_id, live.term, live.unit_price = invoice.plan_id, invoice.term, invoice.unit_price
     if live.pending_seats is not None:
         live.seats = invoice.seats
     live.pending_plan_id = live.pending_term = live.pending_seats = live.pending_unit_price = None
-    show_on_install(install, live)
-    keep_card(live, rebill_id)
-    await record_change(session, actor, live, "renew", before)
-    if live.seats > invoice.seats:
-        bought = live.seats - invoice.seats
-        await bill_uncovered_seats(session, actor, live, seats=bought, since=invoice.period_start)
-    await announce(session, install, live, "subscription.renewed", invoiceNumber=invoice.number)
+
+
+async def _more_time(session: AsyncSession, live: Subscription, invoice: Invoice) -> None:
+    """The money of a renewal of the plan before buys time on the plan that there is now (SUB-6)."""
+    plan = await session.get_one(Plan, live.plan_id)
+    price = quote(
+        model=plan.pricing_model, term=live.term, seats=live.seats, unit_price=live.unit_price, currency=live.currency
+    )
+    if price.per_month == 0:
+        live.ends_at = period_end(live.ends_at, live.term.months, live.anchor_day, zone())
+        return
+    live.ends_at = time_for(invoice.total, price.per_month, live.ends_at, live.anchor_day, zone())
+    live.anchor_day = anchor_day(live.ends_at, zone())
 
 
 async def charge_declined(

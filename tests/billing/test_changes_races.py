@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import asyncpg
+import pytest
 
+from core import clock
 from core.database import transaction
 from core.errors import Conflict
 from domain.subscription_actions import CancelWhen
 from models import Subscription
 from services import billing
+from tests.billing import test_renewals as renewals
 from tests.billing.conftest import STAFF
-from tests.billing.subscribed import Subscribed, change, pay, row, subscribe
+from tests.billing.subscribed import Subscribed, a_plan, change, pay, row, subscribe
 
 
 async def version_of(made: Subscribed) -> int:
@@ -100,3 +106,63 @@ async def test_many_are_moved_while_people_change_them(world: Any, owner: asyncp
     assert subscription["version"] == 1 + results.count("done") - 1, (
         "each change counts once, and a second move is none"
     )
+
+
+async def renewing(owner: asyncpg.Connection, world: Any, order: Any) -> tuple[int, int]:
+    """A month of three seats with a stored card, an unpaid order, and the renewal about to be charged."""
+    await renewals.subscribe(owner, world, STAFF)
+    clock.travel(renewals.END - timedelta(days=1))
+    made = Subscribed(world, await owner.fetchval("SELECT max(id) FROM subscriptions"))
+    _, ordered, _ = await change(order, made)
+    clock.travel(renewals.END + timedelta(seconds=1))
+    async with transaction() as session:
+        await billing.issue_due_renewals(session)
+    renewal = await owner.fetchval("SELECT max(id) FROM invoices WHERE kind = 'RENEWAL'")
+    return renewal, ordered.id
+
+
+async def paid(owner: asyncpg.Connection, kind: str) -> list[asyncpg.Record]:
+    return await owner.fetch("SELECT * FROM invoices WHERE kind = $1 AND status = 'PAID'", kind)
+
+
+@pytest.mark.parametrize("head_start", [-0.03, -0.02, -0.01, 0.0, 0.01, 0.02])
+async def test_seats_paid_while_the_renewal_is_charged(
+    world: Any, owner: asyncpg.Connection, head_start: float
+) -> None:
+    async def later(work: Any, seconds: float) -> Any:
+        await asyncio.sleep(max(seconds, 0))
+        return await work
+
+    renewal, upgrade = await renewing(owner, world, partial(billing.add_seats, seats=6))
+    results = await at_once(later(billing.charge_invoice(renewal), -head_start), later(pay(upgrade), head_start))
+    assert results == ["done", "done"]
+    await renewals.night(owner, renewals.END + timedelta(minutes=1))
+    assert len(await paid(owner, "SEATS_UPGRADE")) == 1
+    (renewed,) = await paid(owner, "RENEWAL")
+    subscription = await row(owner)
+    assert (subscription["status"], subscription["seats"]) == ("ACTIVE", 6)
+    assert subscription["ends_at"].date().isoformat() == "2027-03-31"
+    uncovered = await owner.fetch("SELECT * FROM invoices WHERE kind = 'ONE_OFF'")
+    assert renewed["total"] + sum(invoice["total"] for invoice in uncovered) == 600, "the next month's six seats"
+
+
+@pytest.mark.parametrize("first", ["renewal", "change", "both"])
+async def test_a_plan_paid_while_the_renewal_is_charged(world: Any, owner: asyncpg.Connection, first: str) -> None:
+    big = await a_plan(world, "Big", "200")
+    wanted = billing.Wanted(plan_id=big)
+    renewal, order = await renewing(owner, world, partial(billing.change_plan_now, wanted=wanted))
+    await owner.execute("UPDATE invoices SET status = 'CHARGING', next_charge_at = NULL WHERE id = $1", renewal)
+    works = {"renewal": pay(renewal), "change": pay(order)}
+    if first == "both":
+        assert await at_once(*works.values()) == ["done", "done"]
+    else:
+        await works.pop(first)
+        await next(iter(works.values()))
+    subscription = await row(owner)
+    assert (subscription["plan_id"], subscription["unit_price"], subscription["seats"]) == (big, 200, 3)
+    # 600 for a month of the new plan from 27 February on, and the old renewal's 300 are half a month more of it.
+    assert subscription["ends_at"].date().isoformat() in ("2027-04-11", "2027-04-12")
+    (changed,) = await paid(owner, "PLAN_CHANGE")
+    (renewed,) = await paid(owner, "RENEWAL")
+    assert (renewed["total"], int(changed["total"])) == (300, 589)
+    assert Decimal(870) < subscription["worth"] <= 900, "all but the day that was used"
