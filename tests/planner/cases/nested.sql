@@ -1,4 +1,4 @@
-WITH page0 AS MATERIALIZED (SELECT t1.id, t1.name, t1.legal_name, t1.inn, t1.kpp, t1.segment, t1.deployment, t1.status, t1.status_reason, t1.connected_at, t1.account_manager_id, t1.amocrm_account_id, t1.amocrm_domain, t1.version, t1.created_at, t1.updated_at
+WITH page0 AS MATERIALIZED (SELECT t1.*
 FROM partners t1
 ORDER BY t1.name ASC, t1.id ASC LIMIT 5), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, partner_ids, user_id, request_id, ip, reason) SELECT $2::text, $3::text, $4::text[], coalesce(array_agg(DISTINCT partner), '{}'), $5::bigint, $6::text, $7::text, $8::text
 FROM (SELECT id AS partner
@@ -23,16 +23,16 @@ ORDER BY t8.position, t8.id), '') || ']'
 FROM invoice_lines t8
 WHERE t8.invoice_id = t7.id) || ',"payments":' || (SELECT '{"nodes":[' || coalesce(string_agg('{"status":"' || t9.status || '","amount":' || ('{"amount":"' || t9.amount || '","currency":' || to_json(t9.currency)::text || '}') || '}', ','
 ORDER BY t9.id DESC), '') || ']}'
-FROM (SELECT t9.id, t9.partner_id, t9.invoice_id, t9.gateway, t9.method, t9.status, t9.gateway_status, t9.gateway_payment_id, t9.order_id, t9.amount, t9.refunded_amount, t9.currency, t9.payment_link, t9.link_expires_at, t9.rrn, t9.authorization_code, t9.masked_card, t9.error_code, t9.error_message, t9.gateway_answer, t9.confirmed_at, t9.created_at, t9.updated_at
+FROM (SELECT t9.*
 FROM payments t9
 WHERE t9.invoice_id = t7.id
 ORDER BY t9.id DESC LIMIT 1) t9) || '}' AS c1, row_number() OVER (ORDER BY t7.id DESC) AS n, '"' || translate(encode(convert_to('["CREATED_AT",' || 'null' || ',' || t7.id || ']', 'UTF8'), 'base64'), E'\n', '') || '"' AS k
-FROM (SELECT t7.id, t7.partner_id, t7.install_id, t7.subscription_id, t7.legal_entity, t7.year, t7.sequence, t7.number, t7.kind, t7.status, t7.plan_id, t7.term, t7.seats, t7.unit_price, t7.period_start, t7.period_end, t7.currency, t7.total, t7.vat_rate, t7.vat_amount, t7.auto_renew, t7.due_at, t7.paid_at, t7.canceled_at, t7.settled_by_user_id, t7.settlement_note, t7.created_at, t7.updated_at
+FROM (SELECT t7.*
 FROM invoices t7
 WHERE t7.install_id = t2.id AND t7.id < $1::bigint
 ORDER BY t7.id DESC LIMIT 3) t7) p GROUP BY ()) || '}', ','
 ORDER BY t2.id DESC), '') || ']}'
-FROM (SELECT t2.id, t2.partner_id, t2.product_id, t2.status, t2.subscription_kind, t2.subscribed_until, t2.installed_by_contact_id, t2.activated_at, t2.disabled_at, t2.event_sequence, t2.created_at, t2.updated_at
+FROM (SELECT t2.*
 FROM installs t2
 WHERE t2.partner_id = t1.id
 ORDER BY t2.id ASC LIMIT 1) t2) || '}' || '}', ','
