@@ -1,4 +1,4 @@
-"""Russian taxpayer numbers (INN) and tax registration codes (KPP), checked by their own rules (PAR-1)."""
+"""Russian numbers of organisations and entrepreneurs (INN, KPP, OGRN), checked by their own rules (PAR-1)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class InvalidKpp(UserError):
     """Not a tax registration code."""
 
     code = "INVALID_KPP"
+
+
+class InvalidOgrn(UserError):
+    """Not a number of the state register: wrong length or check digit."""
+
+    code = "INVALID_OGRN"
 
 
 def check_inn(inn: str, field: tuple[str, ...] | None = None) -> str:
@@ -48,6 +54,19 @@ def check_kpp(kpp: str, field: tuple[str, ...] | None = None) -> str:
     if not _KPP.fullmatch(kpp):
         raise InvalidKpp("a KPP has 9 characters: digits, and letters only in the fifth and sixth place", field=field)
     return kpp
+
+
+def check_ogrn(ogrn: str, field: tuple[str, ...] | None = None) -> str:
+    """The number, if its check digit is right: an organisation's OGRN of 13 digits, an entrepreneur's OGRNIP of 15.
+
+    Raises:
+        InvalidOgrn: other characters, another length, or a wrong check digit.
+    """
+    if not (ogrn.isascii() and ogrn.isdecimal() and len(ogrn) in (13, 15)):
+        raise InvalidOgrn("an OGRN has 13 digits, an OGRNIP 15", field=field)
+    if int(ogrn[:-1]) % (len(ogrn) - 2) % 10 != int(ogrn[-1]):
+        raise InvalidOgrn("the OGRN's check digit is wrong", field=field)
+    return ogrn
 
 
 def _check_digit(digits: list[int], weights: tuple[int, ...]) -> int:

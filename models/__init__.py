@@ -16,8 +16,10 @@ from models.audit import AccessLogEntry, AuditEvent
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange
 from models.catalog import CoinPackage, Plan, PlanPrice, Product
+from models.documents import InvoiceDocument
 from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
 from models.installs import Install, OAuthToken
+from models.legal_entities import LegalEntity
 from models.partners import Contact, Partner
 from models.payments import GatewayNotification, Payment, PaymentStateChange
 from models.schedule import ScheduledJob, ScheduleFiring
@@ -45,9 +47,11 @@ __all__ = [
     "Install",
     "Invoice",
     "InvoiceCounter",
+    "InvoiceDocument",
     "InvoiceLine",
     "LedgerAccount",
     "LedgerEntry",
+    "LegalEntity",
     "OAuthToken",
     "OutboxMessage",
     "Partner",

@@ -19,6 +19,7 @@ INSERT_ONLY = frozenset(
         "access_log_entries",
         "audit_events",
         "event_deliveries",
+        "invoice_documents",
         "ledger_entries",
         "payment_state_changes",
         "subscription_changes",
@@ -26,7 +27,7 @@ INSERT_ONLY = frozenset(
     }
 )
 
-SHARED_WITH_TENANTS = frozenset({"coin_packages", "permissions", "plan_prices", "plans", "products"})
+SHARED_WITH_TENANTS = frozenset({"coin_packages", "legal_entities", "permissions", "plan_prices", "plans", "products"})
 
 TENANT_SECRETS = {
     "oauth_tokens": frozenset({"access_token_encrypted", "refresh_token_encrypted"}),

@@ -15,6 +15,8 @@ _BUSINESS_READ = frozenset(
         "install:read",
         "subscription:read",
         "invoice:read",
+        "invoice_document:read",
+        "legal_entity:read",
         "payment:read",
         "wallet:read",
     }
@@ -36,14 +38,16 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "invoice:pay",
                 "invoice:write",
                 "invoice:settle",
+                "invoice_document:issue",
+                "legal_entity:write",
                 "payment:detail",
                 "wallet:adjust",
                 "event:read",
             },
         ),
         "SUPPORT": (
-            "Looks at partners' data to help; changes nothing.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "oauth_token:read", "event:read"},
+            "Looks at partners' data to help; changes nothing but issues documents.",
+            _SELF | _BUSINESS_READ | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"},
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
@@ -51,7 +55,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "SALES": (
             "Partners and their payments.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "partner:write"},
+            _SELF | _BUSINESS_READ | {"partner:pii", "partner:write", "invoice_document:issue"},
         ),
         "IMPLEMENTATION": (
             "Installs and their activation.",
@@ -66,7 +70,9 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "PARTNER_OWNER": (
             "Own partner only: all of its data, its subscriptions, payment links and API tokens.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "invoice:pay", "subscription:write", "subscription:change"},
+            _SELF
+            | _BUSINESS_READ
+            | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

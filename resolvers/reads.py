@@ -40,6 +40,14 @@ class Reads:
     invoice: Any = single_root("schema.billing.Invoice", "invoice:read", "One bill.")
     invoice_lines: Any = connection_root("schema.billing.InvoiceLine", "invoice:read", "Lines of bills.")
     invoice_line: Any = single_root("schema.billing.InvoiceLine", "invoice:read", "One line of a bill.")
+    legal_entities: Any = connection_root(
+        "schema.legal_entities.LegalEntity", "legal_entity:read", "Our companies that issue invoices."
+    )
+    legal_entity: Any = single_root("schema.legal_entities.LegalEntity", "legal_entity:read", "One company of ours.")
+    invoice_documents: Any = connection_root(
+        "schema.documents.InvoiceDocument", "invoice_document:read", "Invoices and acts as PDF."
+    )
+    invoice_document: Any = single_root("schema.documents.InvoiceDocument", "invoice_document:read", "One PDF.")
     payments: Any = connection_root("schema.payments.Payment", "payment:read", "Attempts to settle bills.")
     payment: Any = single_root("schema.payments.Payment", "payment:read", "One payment.")
     payment_state_changes: Any = connection_root(

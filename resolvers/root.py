@@ -9,8 +9,10 @@ from planner.scalars import schema_config
 from resolvers.access import AccessMutations, AccessQueries
 from resolvers.billing import BillingMutations, BillingQueries
 from resolvers.catalog import CatalogMutations
+from resolvers.documents import DocumentMutations, DocumentQueries
 from resolvers.effects import EffectsMutations, EffectsQueries
 from resolvers.installs import InstallMutations
+from resolvers.legal_entities import LegalEntityMutations
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
@@ -18,7 +20,7 @@ from resolvers.wallets import WalletMutations
 
 
 @strawberry.type(description="What can be read.")
-class Query(Reads, AccessQueries, BillingQueries, SubscriptionQueries, EffectsQueries):
+class Query(Reads, AccessQueries, BillingQueries, SubscriptionQueries, EffectsQueries, DocumentQueries):
     """What can be read."""
 
 
@@ -31,6 +33,8 @@ class Mutation(
     BillingMutations,
     SubscriptionMutations,
     WalletMutations,
+    LegalEntityMutations,
+    DocumentMutations,
     EffectsMutations,
 ):
     """What can be done."""

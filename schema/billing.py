@@ -182,6 +182,12 @@ class Invoice(Node):
         "schema.billing.InvoiceLine", models.InvoiceLine.invoice_id, "Lines.", order=models.InvoiceLine.position
     )
     payments: Any = to_many("schema.payments.Payment", models.Payment.invoice_id, "Attempts to settle it.")
+    documents: Any = to_many(
+        "schema.documents.InvoiceDocument",
+        models.InvoiceDocument.invoice_id,
+        "What was issued about it as PDF.",
+        requires="invoice_document:read",
+    )
 
 
 InvoiceLineFilter = filter_input(

@@ -20,7 +20,7 @@ from domain.catalog import PricingModel, ProductKind, Term
 from models import Install, Partner, Plan, Product, Role, User, UserRole, Wallet
 from policies.permissions import ALL
 from policies.roles import PARTNER_ROLES
-from services import billing, installs, partners, wallets
+from services import billing, installs, legal_entities, partners, wallets
 from services.catalog import plans, products
 
 DEMO_USERS: Mapping[str, str] = MappingProxyType(
@@ -68,6 +68,21 @@ class _PartnerSketch:
     email: str
 
 
+LEGAL_ENTITY = legal_entities.LegalEntityValues(
+    name="ООО «Контора Демо»",
+    inn="9702000015",
+    kpp="970201001",
+    ogrn="1237700000010",
+    address="101000, г. Москва, ул. Примерная, д. 1, оф. 10",
+    bank_name="ДЕМО-БАНК (АО), г. Москва",
+    bik="044525225",
+    account="40702810200000000001",
+    correspondent_account="30101810400000000225",
+    signatory="П. П. Петров",
+    signatory_title="Генеральный директор",
+    accountant="А. А. Смирнова",
+    vat_rate=Decimal(20),
+)
 PRODUCTS = (
     _ProductSketch(FIRST_CODE, "Booking widget", ProductKind.WIDGET, 490, 890),
     _ProductSketch("fitness-cloud", "Fitness Cloud", ProductKind.SAAS, 1200, 2100),
@@ -127,7 +142,8 @@ async def _make_users(session: AsyncSession, password: str) -> None:
 
 
 async def _make_world(session: AsyncSession) -> None:
-    """Four partners: paid by bank transfer, waiting for payment, on trial, and just installed."""
+    """Our legal entity, and four partners: paid by bank transfer, waiting for payment, on trial, just installed."""
+    await legal_entities.create(session, MAKER, code=get_settings().legal_entity, values=LEGAL_ENTITY)
     made_products = [await _product(session, sketch) for sketch in PRODUCTS]
     made_partners = [await _partner(session, sketch) for sketch in PARTNERS]
     orion, lotos, vega, polyus = made_partners

@@ -17,6 +17,7 @@ from core.settings import get_settings
 from resolvers.mutation import run_mutation
 from resolvers.root import planner
 from web.auth import principal_of_scope
+from web.documents import document_routes
 from web.errors import broken, refused
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
@@ -50,6 +51,7 @@ def build() -> ASGIApp:
             *health_routes,
             *webhook_routes,
             *pay_routes,
+            *document_routes,
             *page_routes,
         ],
         exception_handlers={HTTPException: refused, Exception: broken},

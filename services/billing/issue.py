@@ -15,8 +15,9 @@ from core.principal import Principal
 from core.settings import get_settings
 from domain.billing import InvoiceKind, InvoiceStatus
 from domain.catalog import Term
+from domain.vat import vat_within
 from models import Invoice, InvoiceCounter, InvoiceLine
-from services import audit
+from services import audit, legal_entities
 
 PAYMENT_TERM = timedelta(days=5)
 
@@ -60,6 +61,9 @@ async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -
     settings = get_settings()
     now = clock.now()
     year = now.astimezone(ZoneInfo(settings.legal_entity_timezone)).year
+    entity = await legal_entities.issuing(session, settings.legal_entity)
+    vat_rate = None if entity is None else entity.vat_rate
+    total = sum((line.amount for line in draft.lines), Decimal(0))
     sequence = await _next_sequence(session, settings.legal_entity, year)
     invoice = Invoice(
         partner_id=draft.partner_id,
@@ -79,7 +83,9 @@ async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -
         period_end=draft.period_end,
         auto_renew=draft.auto_renew,
         currency=draft.currency,
-        total=sum((line.amount for line in draft.lines), Decimal(0)),
+        total=total,
+        vat_rate=vat_rate,
+        vat_amount=vat_within(total, vat_rate),
         due_at=draft.due_at or now + PAYMENT_TERM,
     )
     session.add(invoice)

@@ -26,6 +26,9 @@ PERIOD_END = """
       + ({local} - date_trunc('day', {local}))) AT TIME ZONE {zone})
 """
 
+# The tax within the total, as `domain.vat.vat_within` has it.
+VAT_WITHIN = "coalesce(round(total * vat_rate / (100 + vat_rate), 2), 0)"
+
 # One statement is one transaction's work: whatever stops it, an invoice has its number, line, event and trail, or
 # nothing of it exists. Install and subscription are both locked, so that a change made a moment ago is seen; the rows
 # of another process are skipped, and `invoiced_until` tells whoever comes later that it has been done.
@@ -68,12 +71,13 @@ _ISSUE = f"""
     ),
     issued AS (
         INSERT INTO invoices (id, partner_id, install_id, subscription_id, legal_entity, year, sequence, number, kind,
-            plan_id, term, seats, unit_price, period_start, period_end, currency, total, auto_renew, due_at,
-            next_charge_at)
+            plan_id, term, seats, unit_price, period_start, period_end, currency, total, vat_rate, vat_amount,
+            auto_renew, due_at, next_charge_at)
         SELECT invoice_id, partner_id, install_id, subscription_id, :legal_entity, :year, sequence, number, 'RENEWAL',
-            plan_id, term, seats, unit_price, ends_at, period_end, currency, total, auto_renew, greatest(ends_at, :now),
+            plan_id, term, seats, unit_price, ends_at, period_end, currency, total, vat_rate,
+            {VAT_WITHIN}, auto_renew, greatest(ends_at, :now),
             CASE WHEN has_card OR total = 0 THEN ends_at + make_interval(days => :first_charge_day) END
-        FROM priced
+        FROM priced LEFT JOIN legal_entities ON legal_entities.code = :legal_entity
     ),
     lines AS (
         INSERT INTO invoice_lines (partner_id, invoice_id, position, description, quantity, unit_price, amount,
