@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
 
@@ -26,7 +26,7 @@ async def render(template: str, contents: Mapping[str, Any]) -> bytes:
     return await asyncio.to_thread(compile_template, template, contents)
 
 
-def compile_template(template: str, contents: Mapping[str, Any], *, form: str = "pdf", ppi: float | None = None) -> Any:
+def compile_template(template: str, contents: Mapping[str, Any], *, form: Literal["pdf", "png", "svg"] = "pdf", ppi: float | None = None) -> Any:
     """One document in ``form``; `png` is for looking at it."""
     return typst.compile(
         TEMPLATES / f"{template}.typ",

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from babel.dates import format_date
-from num2words import num2words
+from num2words import num2words  # type: ignore[import-untyped]
 
 SPELLED = frozenset({"BYN", "EUR", "KZT", "RUB", "USD"})
 
