@@ -26,7 +26,9 @@ async def render(template: str, contents: Mapping[str, Any]) -> bytes:
     return await asyncio.to_thread(compile_template, template, contents)
 
 
-def compile_template(template: str, contents: Mapping[str, Any], *, form: Literal["pdf", "png", "svg"] = "pdf", ppi: float | None = None) -> Any:
+def compile_template(
+    template: str, contents: Mapping[str, Any], *, form: Literal["pdf", "png", "svg"] = "pdf", ppi: float | None = None
+) -> Any:
     """One document in ``form``; `png` is for looking at it."""
     return typst.compile(
         TEMPLATES / f"{template}.typ",
