@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from core.errors import KontoraError
@@ -19,6 +20,8 @@ APP_ROLE = "kontora_app"
 TENANT_ROLE = "kontora_tenant"
 PARTNER_SETTING = "kontora.partner_id"
 WRITE_LOCK_TIMEOUT_MS = 10_000
+# What tells that the database cannot be reached, or refuses.
+DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 class DatabaseNotConfigured(KontoraError):

@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         description="Days after a period's end on which the stored card is charged for the next one, comma-separated; "
         "after the last the days of grace begin.",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token that Prometheus sends to `/metrics`. Without one, a sandbox tells its own machine, "
+        "production nobody.",
+    )
     worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(

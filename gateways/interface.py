@@ -114,6 +114,9 @@ class Gateway(Protocol):
     accepted: str
     hard_declines: frozenset[str]
 
+    async def ping(self) -> None:
+        """Make sure that the gateway is there; GatewayUnanswered where it is not."""
+
     async def open(self, request: OpenRequest) -> GatewayState:
         """Open a payment and get the link of its page."""
 

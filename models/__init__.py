@@ -20,6 +20,7 @@ from models.documents import InvoiceDocument
 from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
 from models.installs import Install, OAuthToken
 from models.legal_entities import LegalEntity
+from models.monitoring import GatewayCheck, ProcessHeartbeat
 from models.partners import Contact, Partner
 from models.payments import GatewayNotification, Payment, PaymentStateChange
 from models.schedule import ScheduledJob, ScheduleFiring
@@ -42,6 +43,7 @@ __all__ = [
     "Contact",
     "DeadLetter",
     "EventDelivery",
+    "GatewayCheck",
     "GatewayNotification",
     "IdempotencyRecord",
     "Install",
@@ -60,6 +62,7 @@ __all__ = [
     "Permission",
     "Plan",
     "PlanPrice",
+    "ProcessHeartbeat",
     "Product",
     "ProductEvent",
     "RefreshToken",

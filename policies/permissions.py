@@ -46,6 +46,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "audit:read": "Read the audit trail.",
         "access_log:read": "Read who looked at partners' data.",
         "event:read": "Read events told to products, and their deliveries.",
+        "health:read": "Read how the system does: servers, queues, processes, gateways.",
         "job:read": "Read the outbox, dead letters, schedule and idempotency records.",
         "job:write": "Replay and discard dead letters.",
     }

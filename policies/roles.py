@@ -51,7 +51,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
-            _SELF | {"product:read", "product:configure", "plan:read", "role:read", "job:read", "job:write"},
+            _SELF
+            | {"product:read", "product:configure", "plan:read", "role:read", "health:read", "job:read", "job:write"},
         ),
         "SALES": (
             "Partners and their payments.",

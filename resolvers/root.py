@@ -13,6 +13,7 @@ from resolvers.documents import DocumentMutations, DocumentQueries
 from resolvers.effects import EffectsMutations, EffectsQueries
 from resolvers.installs import InstallMutations
 from resolvers.legal_entities import LegalEntityMutations
+from resolvers.monitoring import MonitoringQueries
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
@@ -20,7 +21,9 @@ from resolvers.wallets import WalletMutations
 
 
 @strawberry.type(description="What can be read.")
-class Query(Reads, AccessQueries, BillingQueries, SubscriptionQueries, EffectsQueries, DocumentQueries):
+class Query(
+    Reads, AccessQueries, BillingQueries, SubscriptionQueries, EffectsQueries, DocumentQueries, MonitoringQueries
+):
     """What can be read."""
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.database import dispose
 from core.logging import configure_logging
 from core.settings import get_settings
+from domain.monitoring import ProcessKind
 from resolvers.mutation import run_mutation
 from resolvers.root import planner
 from web.auth import principal_of_scope
@@ -21,10 +22,12 @@ from web.documents import document_routes
 from web.errors import broken, refused
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
+from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import graphiql_page, page_routes
 from web.pay import pay_routes
 from web.webhooks import webhook_routes
+from workers.heartbeat import beating
 
 GRAPHQL_PATH = "/graphql"
 
@@ -33,7 +36,8 @@ GRAPHQL_PATH = "/graphql"
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
     """Connections are opened at first use and closed at the end."""
     configure_logging()
-    yield
+    async with beating(ProcessKind.API):
+        yield
     await dispose()
 
 
@@ -49,6 +53,7 @@ def build() -> ASGIApp:
         routes=[
             Route(GRAPHQL_PATH, endpoint),
             *health_routes,
+            *metrics_routes,
             *webhook_routes,
             *pay_routes,
             *document_routes,

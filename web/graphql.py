@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from core import metrics
 from core.errors import KontoraError, Unauthenticated
 from core.logging import get_logger
 from core.principal import Principal
@@ -95,6 +96,7 @@ class GraphQLEndpoint:
             answer, status = Answer.refused(told(error)), 401
         except Exception:
             log.exception("operation_failed")
+            metrics.UNEXPECTED.inc()
             hidden = KontoraError("something went wrong on our side; tell us the request id", code="INTERNAL")
             answer, status = Answer.refused(told(hidden)), 500
         extra = [(b"allow", b"GET, POST")] if status == 405 else []

@@ -7,6 +7,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core import metrics
 from core.logging import get_logger
 from core.request import RequestInfo, enter_request, new_request_id
 
@@ -49,6 +50,8 @@ class RequestMiddleware:
         try:
             await self.app(scope, receive, tell)
         finally:
+            seconds = time.perf_counter() - started
+            metrics.observe(scope["path"], status, seconds)
             # Supervisors and load balancers ask for health all the time.
             write = log.debug if scope["path"].startswith("/health/") else log.info
             write(
@@ -56,7 +59,7 @@ class RequestMiddleware:
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(seconds * 1000, 1),
                 request_id=info.request_id,
             )
 

@@ -11,9 +11,9 @@ import asyncpg
 import redis.exceptions
 from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from core import database
+from core.database import DATABASE_ERRORS
 from core.logging import get_logger
 from models.security import OUTBOX_CHANNEL
 from workers.broker import queue_size
@@ -26,7 +26,6 @@ RESEND_AFTER = timedelta(seconds=30)
 RESEND_TO_BUSY_QUEUE_AFTER = timedelta(minutes=10)
 
 TRANSPORT_ERRORS = (redis.exceptions.RedisError, OSError)
-DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 log = get_logger("workers.relay")
 

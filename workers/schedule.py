@@ -14,15 +14,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock, database
+from core.database import DATABASE_ERRORS
 from core.logging import configure_logging, get_logger
 from core.principal import SYSTEM
 from core.request import RequestInfo, enter_request, new_request_id
 from domain.effects import OutboxStatus
+from domain.monitoring import ProcessKind
 from models import OutboxMessage, ScheduledJob, ScheduleFiring
 from services.outbox import enqueue
 from workers.broker import redis_broker
 from workers.handlers import register_handlers
-from workers.relay import DATABASE_ERRORS, Relay
+from workers.heartbeat import beating
+from workers.relay import Relay
 
 SCHEDULE_LOCK = 7_263_400_002
 TICK_SECONDS = 1.0
@@ -31,6 +34,7 @@ TICK_SECONDS = 1.0
 JOBS: Mapping[str, str] = MappingProxyType(
     {
         "billing.cancel_lapsed": "*/10 * * * *",
+        "gateways.check": "* * * * *",
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",
         "outbox.expire": "45 3 * * *",
@@ -94,7 +98,8 @@ async def run(stopping: asyncio.Event) -> None:
     relay = asyncio.create_task(Relay(redis_broker()).run(stopping))
     firing = asyncio.create_task(_fire(stopping))
     try:
-        await asyncio.gather(relay, firing)
+        async with beating(ProcessKind.SCHEDULER):
+            await asyncio.gather(relay, firing)
     finally:
         stopping.set()
         await asyncio.gather(relay, firing, return_exceptions=True)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.database import transaction
 from core.logging import get_logger
 from ledger.verify import verify
-from services import invariants, retention
+from services import invariants, monitoring, retention
 from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
@@ -28,6 +28,12 @@ async def expire_idempotency(message: Message) -> None:
 async def expire_outbox(message: Message) -> None:
     """Delete messages and firings kept long enough, a transaction a chunk."""
     await _until_none(message, retention.expire_outbox)
+
+
+@stepwise_handler("gateways.check", max_attempts=JOB_ATTEMPTS)
+async def check_gateways(_message: Message) -> None:
+    """Ask the gateways whether they are there (MON-2)."""
+    await monitoring.check_gateways()
 
 
 @outbox_handler("outbox.verify", max_attempts=JOB_ATTEMPTS)

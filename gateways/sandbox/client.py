@@ -42,6 +42,9 @@ class SandboxGateway:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
 
+    async def ping(self) -> None:
+        """This process is always there."""
+
     async def open(self, request: OpenRequest) -> GatewayState:
         """Give the link of the pay page; the order id cannot be guessed."""
         return GatewayState(

@@ -34,6 +34,7 @@ HARD_DECLINES = frozenset(
     {"10", "104", "1014", "1015", "1033", "1039", "1041", "1043", "1053", "1054", "1057", "1058", "1078"}
 )
 LONGEST_DESCRIPTION = 140
+PING_SECONDS = 5.0
 LONGEST_ITEM_NAME = 128
 PRIVATE_KEYS = frozenset({"Token", "RebillId", "ExpDate", "CardId", "Data", "DATA"})
 
@@ -55,6 +56,16 @@ class TBankGateway:
         self._url = url if url.endswith("/") else f"{url}/"
         self._terminal_key = terminal_key
         self._password = password
+
+    async def ping(self) -> None:
+        """Any answer of the server counts; nothing is asked of it."""
+        try:
+            async with http.client(timeout_seconds=PING_SECONDS) as client:
+                answer = await client.get(self._url)
+        except httpx.HTTPError as error:
+            raise GatewayUnanswered(f"T-Bank does not answer: {type(error).__name__}") from error
+        if answer.is_server_error:
+            raise GatewayUnanswered(f"T-Bank answers {answer.status_code}")
 
     async def open(self, request: OpenRequest) -> GatewayState:
         """`Init`: one-stage, with the receipt where an email is known."""
