@@ -100,16 +100,28 @@ class Settings(BaseSettings):
         description="Bearer token that Prometheus sends to `/metrics`. Without one, a sandbox tells its own machine, "
         "production nobody.",
     )
+    notice_days: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(7, 3, 1),
+        description="Days before its end on which a subscription's end is announced to its product, comma-separated; "
+        "empty: never.",
+    )
     worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="Form of log lines; `auto` is JSON in production and readable in the sandbox."
     )
 
-    @field_validator("charge_days", mode="before")
+    @field_validator("charge_days", "notice_days", mode="before")
     @classmethod
     def _days(cls, value: object) -> object:
-        return [day.strip() for day in value.split(",")] if isinstance(value, str) else value
+        return [day.strip() for day in value.split(",") if day.strip()] if isinstance(value, str) else value
+
+    @field_validator("notice_days")
+    @classmethod
+    def _descending(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        if list(days) != sorted(set(days), reverse=True) or (days and days[-1] < 1):
+            raise ValueError("days are whole numbers from 1 up, each smaller than the one before")
+        return days
 
     @field_validator("charge_days")
     @classmethod

@@ -74,6 +74,7 @@ EVENT_ENDPOINTS = MappingProxyType(
         "subscription.resumed": "activate_endpoint",
         "subscription.renewed": "activate_endpoint",
         "subscription.past_due": "activate_endpoint",
+        "subscription.ending": "activate_endpoint",
         "subscription.expired": "disable_endpoint",
         "invoice.created": "activate_endpoint",
         "invoice.payment_failed": "activate_endpoint",

@@ -14,7 +14,7 @@ from models.access import (
 )
 from models.audit import AccessLogEntry, AuditEvent
 from models.base import Base
-from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange
+from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
 from models.catalog import CoinPackage, Plan, PlanPrice, Product
 from models.documents import InvoiceDocument
 from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
@@ -74,6 +74,7 @@ __all__ = [
     "SignInFailure",
     "Subscription",
     "SubscriptionChange",
+    "SubscriptionNotice",
     "User",
     "UserPermission",
     "UserRole",

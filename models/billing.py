@@ -102,6 +102,21 @@ class SubscriptionChange(Keyed, Base):
     after: Mapped[dict[str, Any] | None]
 
 
+class SubscriptionNotice(Keyed, Base):
+    """That a subscription's end was announced so many days before it, so that each notice is sent once (SUB-4)."""
+
+    __tablename__ = "subscription_notices"
+    __table_args__ = (
+        UniqueConstraint("subscription_id", "ends_at", "days_before"),
+        CheckConstraint("days_before >= 1", name="days_before_positive"),
+    )
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"))
+    ends_at: Mapped[datetime]
+    days_before: Mapped[int] = mapped_column(SmallInteger)
+
+
 class InvoiceCounter(Base):
     """The last invoice number given in one year by one legal entity; locked to give the next."""
 

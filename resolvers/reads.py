@@ -36,6 +36,12 @@ class Reads:
         "schema.billing.SubscriptionChange", "subscription:read", "Change log of subscriptions."
     )
     subscription_change: Any = single_root("schema.billing.SubscriptionChange", "subscription:read", "One change.")
+    subscription_notices: Any = connection_root(
+        "schema.billing.SubscriptionNotice", "subscription:read", "Announcements of ends."
+    )
+    subscription_notice: Any = single_root(
+        "schema.billing.SubscriptionNotice", "subscription:read", "One announcement."
+    )
     invoices: Any = connection_root("schema.billing.Invoice", "invoice:read", "Bills.")
     invoice: Any = single_root("schema.billing.Invoice", "invoice:read", "One bill.")
     invoice_lines: Any = connection_root("schema.billing.InvoiceLine", "invoice:read", "Lines of bills.")

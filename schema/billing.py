@@ -92,6 +92,36 @@ class Subscription(Node):
         "schema.billing.SubscriptionChange", models.SubscriptionChange.subscription_id, "Change log (SUB-7)."
     )
     invoices: Any = to_many("schema.billing.Invoice", models.Invoice.subscription_id, "Bills.")
+    notices: Any = to_many(
+        "schema.billing.SubscriptionNotice",
+        models.SubscriptionNotice.subscription_id,
+        "Announcements of its ends (SUB-4).",
+    )
+
+
+SubscriptionNoticeFilter = filter_input(
+    "SubscriptionNotice",
+    {
+        "subscription_id": equals(
+            models.SubscriptionNotice.subscription_id, "Only notices of this subscription.", id_of="Subscription"
+        )
+    },
+)
+SubscriptionNoticeOrder = order_input("SubscriptionNotice")
+
+
+@bound(
+    models.SubscriptionNotice,
+    requires="subscription:read",
+    description="That a subscription's end was announced, by the event `subscription.ending` (SUB-4).",
+)
+class SubscriptionNotice(Node):
+    """That a subscription's end was announced."""
+
+    ends_at: Any = column(models.SubscriptionNotice.ends_at, "The end that was announced.")
+    days_before: Any = column(models.SubscriptionNotice.days_before, "Days before the end, of `KONTORA_NOTICE_DAYS`.")
+    created_at: Any = column(models.SubscriptionNotice.created_at, "When it was announced.")
+    subscription: Any = to_one("schema.billing.Subscription", models.SubscriptionNotice.subscription_id, "What ends.")
 
 
 SubscriptionChangeFilter = filter_input(

@@ -77,6 +77,12 @@ async def plan_charges(_message: Message) -> None:
     await _chunk_by_chunk(billing.plan_due_charges)
 
 
+@stepwise_handler("subscriptions.notify", queue="default", max_attempts=3, lease=timedelta(minutes=30))
+async def notify_ending(_message: Message) -> None:
+    """Announce the ends that come near."""
+    await _chunk_by_chunk(billing.notify_ending)
+
+
 @stepwise_handler("subscriptions.lapse", queue="default", max_attempts=3, lease=timedelta(minutes=30))
 async def lapse_subscriptions(_message: Message) -> None:
     """End what has run out."""

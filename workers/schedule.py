@@ -43,6 +43,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "renewals.charge": "*/5 * * * *",
         "renewals.issue": "10 * * * *",
         "subscriptions.lapse": "*/5 * * * *",
+        "subscriptions.notify": "*/10 * * * *",
     }
 )
 

@@ -7,6 +7,7 @@ from services.billing.invoices import cancel_invoice, mark_paid, refresh_payment
 from services.billing.lapse import lapse_due
 from services.billing.lapsed import cancel_lapsed
 from services.billing.newest import Moved, move_many_to_newest, move_to_newest
+from services.billing.notices import notify_ending
 from services.billing.notifications import apply_notification, receive_notification
 from services.billing.one_off import AskedLine, create_invoice
 from services.billing.pause import pause_subscription, resume_subscription
@@ -51,6 +52,7 @@ __all__ = [
     "mark_paid",
     "move_many_to_newest",
     "move_to_newest",
+    "notify_ending",
     "open_payment",
     "pause_subscription",
     "plan_due_charges",

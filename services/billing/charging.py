@@ -13,6 +13,7 @@ from core.database import transaction
 from core.principal import SYSTEM
 from core.request import current_request
 from domain.billing import InvoiceStatus, PaymentMethod, PaymentStatus
+from domain.installs import InstallStatus
 from gateways.interface import GatewayRefused, GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
@@ -136,6 +137,8 @@ async def _begin(session: AsyncSession, invoice_id: int) -> int | None:
         return None
     invoice.next_charge_at = None
     if live is None or not live.auto_renew or live.rebill_id_encrypted is None:
+        return None
+    if install.status == InstallStatus.DISABLED:
         return None
     invoice.status = InvoiceStatus.CHARGING
     invoice.charge_attempts += 1

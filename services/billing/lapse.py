@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.principal import SYSTEM
 from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
+from domain.installs import InstallStatus
 from domain.renewals import grace_end
 from models import Install, Invoice, Plan, Subscription
 from services.billing.announce import announce, show_on_install
@@ -22,8 +23,9 @@ DEFAULT_GRACE_DAYS = 0
 async def lapse_due(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
     """Take the step that is due for at most ``rows`` subscriptions; gives how many, 0 when all is done.
 
-    A trial expires; a period that was cancelled for its end is CANCELED; an unpaid one becomes PAST_DUE once no
-    charge is planned or under way, and EXPIRED after the plan's days of grace. A paused one waits.
+    A trial expires; a period that was cancelled for its end is CANCELED; an unpaid one becomes PAST_DUE once its
+    renewal was billed and no charge is planned or under way, and EXPIRED after the plan's days of grace. A paused
+    one waits.
     """
     now = clock.now()
     due = await _due(session, now, rows)
@@ -52,8 +54,12 @@ async def _due(session: AsyncSession, now: datetime, rows: int) -> list[tuple[Su
         )
         .exists()
     )
-    # A renewal that was withdrawn for a change is billed anew first, however near the end is.
-    unpaid = (Subscription.invoiced_until >= Subscription.ends_at) & ~waiting
+    # After an outage the run of renewals may come later than this one; nobody loses access for a bill not written.
+    unbilled = (
+        Install.status.is_distinct_from(InstallStatus.DISABLED)
+        & Subscription.plan_id.is_not(None)
+        & (func.coalesce(Subscription.invoiced_until, Subscription.starts_at) < Subscription.ends_at)
+    )
     grace = func.coalesce(Plan.grace_days, DEFAULT_GRACE_DAYS)
     over = Subscription.past_due_at + func.make_interval(0, 0, 0, grace) <= now
     wanted = (
@@ -65,7 +71,8 @@ async def _due(session: AsyncSession, now: datetime, rows: int) -> list[tuple[Su
             Subscription.paused_at.is_(None),
             or_(
                 Subscription.status == SubscriptionStatus.TRIAL,
-                (Subscription.status == SubscriptionStatus.ACTIVE) & (Subscription.cancel_at_period_end | unpaid),
+                (Subscription.status == SubscriptionStatus.ACTIVE)
+                & (Subscription.cancel_at_period_end | ~(waiting | unbilled)),
                 (Subscription.status == SubscriptionStatus.PAST_DUE) & over & ~waiting,
             ),
         )

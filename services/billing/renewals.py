@@ -31,7 +31,8 @@ VAT_WITHIN = "coalesce(round(total * vat_rate / (100 + vat_rate), 2), 0)"
 
 # One statement is one transaction's work: whatever stops it, an invoice has its number, line, event and trail, or
 # nothing of it exists. Install and subscription are both locked, so that a change made a moment ago is seen; the rows
-# of another process are skipped, and `invoiced_until` tells whoever comes later that it has been done.
+# of another process are skipped, and `invoiced_until` tells whoever comes later that it has been done. Nobody is
+# billed for a product that was uninstalled.
 _ISSUE = f"""
     WITH due AS MATERIALIZED (
         SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id,
@@ -42,6 +43,9 @@ _ISSUE = f"""
         FROM subscriptions s JOIN installs i ON i.id = s.install_id
         WHERE s.status = 'ACTIVE' AND s.paused_at IS NULL AND NOT s.cancel_at_period_end
             AND s.ends_at <= :horizon AND (s.invoiced_until IS NULL OR s.invoiced_until < s.ends_at)
+            AND i.status <> 'DISABLED' AND NOT EXISTS (
+                SELECT FROM invoices AS billed WHERE billed.subscription_id = s.id AND billed.kind = 'RENEWAL'
+                    AND billed.status <> 'CANCELED' AND billed.period_start = s.ends_at)
         ORDER BY s.ends_at, s.id LIMIT :rows
         FOR NO KEY UPDATE OF i, s SKIP LOCKED
     ),

@@ -31,7 +31,9 @@ BOUGHT: Mapping[InvoiceKind, Bought] = MappingProxyType(
     }
 )
 
-_ENDED_UNPAID = frozenset({PaymentStatus.REJECTED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED})
+_ENDED_UNPAID = frozenset(
+    {PaymentStatus.REJECTED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED, PaymentStatus.REVERSED}
+)
 _MONEY_CAME = frozenset({PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
 _REFUNDED = {
     PaymentStatus.PARTIALLY_REFUNDED: InvoiceStatus.PARTIALLY_REFUNDED,

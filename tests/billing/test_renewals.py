@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,71 +16,18 @@ from core import clock
 from core.database import transaction
 from core.principal import Principal
 from core.settings import Settings, get_settings
-from domain.billing import PaymentStatus
-from domain.catalog import Term
 from domain.periods import period_end
 from domain.renewals import next_charge
 from gateways.interface import GatewayUnanswered
-from gateways.sandbox.client import EMPTY_CARD, GOOD_CARD, LOST_CARD, SandboxGateway, notification
+from gateways.sandbox.client import EMPTY_CARD, LOST_CARD, SandboxGateway
 from services import billing
 from services.billing import charging
 from services.billing.orders import RENEWALS, withdraw
 from services.billing.renewals import PERIOD_END
 from services.billing.start import live_subscription
-from workers.outbox import process
+from tests.billing.renewing import DAY, END, START, events, night, state, subscribe
 
-START = datetime(2027, 1, 31, 9, 0, tzinfo=UTC)
-END = datetime(2027, 2, 28, 9, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
 MOSCOW = ZoneInfo("Europe/Moscow")
-
-
-async def subscribe(owner: asyncpg.Connection, world: Any, staff: Principal, card: str | None = GOOD_CARD) -> int:
-    """A paid month of three seats from START, and the subscription's key."""
-    clock.travel(START)
-    async with transaction(staff) as session:
-        _, payment = await billing.create_subscription(
-            session, staff, install_id=world.install, plan_id=world.plan, term=Term.MONTH, seats=3
-        )
-    await billing.open_payment(payment.id)
-    raw = notification(payment.order_id, payment.amount, "RUB", PaymentStatus.CONFIRMED, card)
-    async with transaction() as session:
-        await billing.receive_notification(session, "sandbox", raw, {})
-    await run_messages(owner, "payment.notification")
-    # The clock ticks while the order is paid; whole hours are easier to read.
-    found: int = await owner.fetchval(
-        "UPDATE subscriptions SET starts_at = $1, ends_at = $2 WHERE status = 'ACTIVE' RETURNING id", START, END
-    )
-    return found
-
-
-async def run_messages(owner: asyncpg.Connection, kind: str) -> int:
-    """Handle what waits of a kind; gives how many."""
-    rows = await owner.fetch("SELECT id FROM outbox_messages WHERE kind = $1 AND status = 'PENDING'", kind)
-    for row in rows:
-        await process(row["id"])
-    return len(rows)
-
-
-async def night(owner: asyncpg.Connection, moment: datetime) -> None:
-    """What the schedule does at a moment."""
-    clock.travel(moment)
-    for work in (billing.issue_due_renewals, billing.plan_due_charges):
-        async with transaction() as session:
-            await work(session)
-    await run_messages(owner, "invoice.charge")
-    async with transaction() as session:
-        await billing.lapse_due(session)
-
-
-async def state(owner: asyncpg.Connection) -> tuple[str, str]:
-    """Status of the subscription and of its newest invoice."""
-    subscription = await owner.fetchval("SELECT status FROM subscriptions ORDER BY id DESC LIMIT 1")
-    return subscription, await owner.fetchval("SELECT status FROM invoices ORDER BY id DESC LIMIT 1")
-
-
-async def events(owner: asyncpg.Connection) -> list[str]:
-    return [row["type"] for row in await owner.fetch("SELECT type FROM product_events ORDER BY id")]
 
 
 async def test_a_stored_card_renews_and_the_anchor_stays(owner: Any, world: Any, staff: Principal) -> None:
@@ -100,7 +46,12 @@ async def test_a_stored_card_renews_and_the_anchor_stays(owner: Any, world: Any,
     ends_at = await owner.fetchval("SELECT ends_at FROM subscriptions")
     assert ends_at == datetime(2027, 3, 31, 9, 0, tzinfo=UTC)
     assert await owner.fetchval("SELECT subscribed_until FROM installs") == ends_at
-    assert await events(owner) == ["subscription.activated", "invoice.created", "subscription.renewed"]
+    assert await events(owner) == [
+        "subscription.activated",
+        "invoice.created",
+        "subscription.ending",
+        "subscription.renewed",
+    ]
     payment = await owner.fetchrow("SELECT * FROM payments ORDER BY id DESC LIMIT 1")
     assert (payment["method"], payment["status"]) == ("RECURRING", "CONFIRMED")
 
@@ -293,7 +244,7 @@ async def test_a_trial_ends_by_itself(owner: Any, world: Any) -> None:
     assert await owner.fetchval("SELECT status FROM subscriptions") == "TRIAL"
     await night(owner, END + timedelta(minutes=1))
     assert await owner.fetchval("SELECT status FROM subscriptions") == "EXPIRED"
-    assert await events(owner) == ["subscription.expired"]
+    assert await events(owner) == ["subscription.ending", "subscription.expired"]
 
 
 @given(start=st.integers(0, 400).map(lambda days: START + days * DAY), days=st.sets(st.integers(0, 60), min_size=1))
