@@ -12,14 +12,22 @@ from planner.run import RunContext
 from planner.scalars import write_datetime
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
-from schema.effect_inputs import DeadLetterDiscardInput, DeadLetterPayload, DeadLetterReplayInput, ScheduledJob
-from services import dead_letters, schedule
+from schema.effect_inputs import (
+    DeadLetterDiscardInput,
+    DeadLetterPayload,
+    DeadLetterReplayInput,
+    OutboxMessagePayload,
+    OutboxMessageRetryInput,
+    ScheduledJob,
+    ScheduledJobRunInput,
+)
+from services import dead_letters, jobs, schedule
 
 
 async def scheduled_jobs(context: RunContext) -> list[dict[str, Any]]:
     """The jobs of the schedule by name."""
     async with transaction(context.principal) as session:
-        jobs = await schedule.jobs(session, context.principal)
+        found = await schedule.jobs(session, context.principal)
     return [
         {
             "name": job.name,
@@ -28,7 +36,7 @@ async def scheduled_jobs(context: RunContext) -> list[dict[str, Any]]:
             "next_due_at": write_datetime(job.next_due_at),
             "last_fired_at": write_datetime(job.last_fired_at) if job.last_fired_at else None,
         }
-        for job in jobs
+        for job in found
     ]
 
 
@@ -48,6 +56,19 @@ async def dead_letter_discard(context: MutationContext, input: DeadLetterDiscard
     return {"dead_letter": letter.id}
 
 
+async def scheduled_job_run(context: MutationContext, input: ScheduledJobRunInput) -> dict[str, Any]:
+    """Fire a scheduled job now; its next due time stays (MON-3)."""
+    return {"outbox_message": (await jobs.run_job(context.session, context.actor, name=input.name)).id}
+
+
+async def outbox_message_retry(context: MutationContext, input: OutboxMessageRetryInput) -> dict[str, Any]:
+    """Try a waiting message now instead of after its back-off (MON-3)."""
+    message = await jobs.retry_message(
+        context.session, context.actor, message_id=key_of(input.id, "OutboxMessage", "id")
+    )
+    return {"outbox_message": message.id}
+
+
 @strawberry.type(description="Queries of effects beyond the tables.")
 class EffectsQueries:
     """Queries of effects beyond the tables."""
@@ -63,3 +84,5 @@ class EffectsMutations:
 
     dead_letter_replay: Any = mutation(dead_letter_replay, DeadLetterPayload, requires="job:write")
     dead_letter_discard: Any = mutation(dead_letter_discard, DeadLetterPayload, requires="job:write")
+    scheduled_job_run: Any = mutation(scheduled_job_run, OutboxMessagePayload, requires="job:write")
+    outbox_message_retry: Any = mutation(outbox_message_retry, OutboxMessagePayload, requires="job:write")

@@ -32,6 +32,27 @@ class DeadLetterPayload(Payload):
     dead_letter: Any = object_value("schema.effects.DeadLetter", "The dead letter; null where there are user errors.")
 
 
+@strawberry.input(description="A scheduled job to run before its time.")
+class ScheduledJobRunInput(KeyedInput):
+    """A scheduled job to run before its time."""
+
+    name: str = strawberry.field(description="Its name, of `scheduledJobs`.")
+
+
+@strawberry.input(description="A waiting message to try before its back-off ends.")
+class OutboxMessageRetryInput(KeyedInput):
+    """A waiting message to try before its back-off ends."""
+
+    id: strawberry.ID = strawberry.field(description="The message.")
+
+
+@plain(requires="", description="Work that a worker takes up now.")
+class OutboxMessagePayload(Payload):
+    """Work that a worker takes up now."""
+
+    outbox_message: Any = object_value("schema.effects.OutboxMessage", "The message; null where there are user errors.")
+
+
 @plain(requires="job:read", description="A job that is due at the times of a cron expression.")
 class ScheduledJob:
     """A job that is due at the times of a cron expression."""

@@ -1,0 +1,72 @@
+"""What a person does with waiting work: run a job before its time, try a message before its back-off ends (MON-3)."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.errors import Conflict, NotFound
+from core.principal import Principal
+from domain import fields
+from domain.effects import OutboxStatus
+from models import OutboxMessage, ScheduledJob
+from models.security import OUTBOX_CHANNEL
+from policies.scopes import require, scoped
+from services import audit
+from services.outbox import enqueue
+
+WRITE = "job:write"
+
+
+async def run_job(session: AsyncSession, actor: Principal, *, name: str) -> OutboxMessage:
+    """Fire a scheduled job now; its next due time stays.
+
+    Raises:
+        Forbidden: the actor lacks ``job:write``.
+        NotFound: there is no job of this name.
+        Conflict: its last firing still waits or runs.
+    """
+    require(actor, WRITE, "ScheduledJob")
+    job = await session.get(ScheduledJob, name, with_for_update=True)
+    if job is None:
+        raise NotFound.of("ScheduledJob", field=fields.path("name"))
+    waiting = select(OutboxMessage.id).where(OutboxMessage.kind == name, OutboxMessage.status == OutboxStatus.PENDING)
+    if await session.scalar(waiting.limit(1)) is not None:
+        raise Conflict("its last firing still waits or runs", code="JOB_WAITING", field=fields.path("name"))
+    message_id = await enqueue(session, name, {"dueAt": clock.now().isoformat()})
+    message = await session.get_one(OutboxMessage, message_id)
+    await audit.record(session, actor, "scheduled_job.run", message, before=None, after={"kind": name})
+    return message
+
+
+async def retry_message(session: AsyncSession, actor: Principal, *, message_id: int) -> OutboxMessage:
+    """Make a waiting message due now; the attempts it has had still count.
+
+    Raises:
+        Forbidden: the actor lacks ``job:write``.
+        NotFound: there is no such message.
+        Conflict: it is done, failed for good (replay its dead letter), or in a worker's hands.
+    """
+    require(actor, WRITE, "OutboxMessage")
+    wanted = select(OutboxMessage).where(OutboxMessage.id == message_id).with_for_update()
+    message: OutboxMessage | None = await session.scalar(scoped(wanted, OutboxMessage, actor))
+    if message is None:
+        raise NotFound.of("OutboxMessage", field=fields.path("id"))
+    if message.status != OutboxStatus.PENDING:
+        raise Conflict(f"the message is {message.status}", field=fields.path("id"))
+    in_hand = await session.scalar(
+        select(OutboxMessage.locked_until > func.now()).where(OutboxMessage.id == message_id)
+    )
+    if in_hand:
+        raise Conflict("a worker has it in hand", code="MESSAGE_RUNNING", field=fields.path("id"))
+    before = {"available_at": message.available_at}
+    message.available_at = func.now()
+    message.sent_at = None
+    await session.flush()
+    await session.refresh(message)
+    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": OUTBOX_CHANNEL})
+    await audit.record(
+        session, actor, "outbox_message.retry", message, before=before, after={"available_at": message.available_at}
+    )
+    return message
