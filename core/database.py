@@ -36,6 +36,7 @@ class _Connections:
     def __init__(self) -> None:
         self.engine: AsyncEngine | None = None
         self.pools: dict[tuple[bool, str], ReadPool] = {}
+        self.statements: ReadPool | None = None
 
 
 _by_loop: dict[int, _Connections] = {}
@@ -120,6 +121,24 @@ def read_pool(*, tenant: bool, primary: bool = False) -> ReadPool:
     return pool
 
 
+def statement_pool() -> ReadPool:
+    """The pool of writing statements that are a whole transaction each: autocommit, answered once they are on disk."""
+    here = _connections()
+    settings = get_settings()
+    if here.statements is None:
+        here.statements = ReadPool(
+            database_url(),
+            size=settings.database_pool_size,
+            server_settings={
+                "role": APP_ROLE,
+                "lock_timeout": str(WRITE_LOCK_TIMEOUT_MS),
+                "application_name": "kontora-statement",
+                "jit": "off",
+            },
+        )
+    return here.statements
+
+
 @asynccontextmanager
 async def transaction(principal: Principal | None = None) -> AsyncIterator[AsyncSession]:
     """One write transaction, committed at the end of the block and rolled back on any exception.
@@ -151,5 +170,5 @@ async def dispose() -> None:
         return
     if here.engine is not None:
         await here.engine.dispose()
-    for pool in here.pools.values():
+    for pool in (*here.pools.values(), *([here.statements] if here.statements else [])):
         await pool.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-PrincipalKind = Literal["anonymous", "staff", "partner", "system"]
+PrincipalKind = Literal["anonymous", "staff", "partner", "product", "system"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,10 @@ class Principal:
     """A caller with the permissions frozen at sign-in (ACC-2, ACC-3).
 
     Parameters:
-        kind: staff are our own people, partner users belong to one partner, system is the product itself.
+        kind: staff are our own people, partner users belong to one partner, product is the back end of a product that
+            we sell, system is Kontora itself.
         partner_id: the only partner whose rows may be reached; set for partner principals.
+        product_id: the only product whose installs may be reached; set for product principals.
         session_id: the sign-in session, when there is one.
         api_token_id: the API token, when the call came with one.
     """
@@ -29,10 +31,13 @@ class Principal:
     partner_id: int | None = None
     session_id: int | None = None
     api_token_id: int | None = None
+    product_id: int | None = None
 
     def __post_init__(self) -> None:
         if (self.kind == "partner") != (self.partner_id is not None):
             raise ValueError("a partner principal, and no other, belongs to a partner")
+        if (self.kind == "product") != (self.product_id is not None):
+            raise ValueError("a product principal, and no other, belongs to a product")
 
     @property
     def is_tenant(self) -> bool:
@@ -55,6 +60,8 @@ class Principal:
         """How the audit trail names this actor, without personal data."""
         if self.user_id is not None:
             return f"user:{self.user_id}"
+        if self.product_id is not None:
+            return f"product:{self.product_id}"
         return self.kind
 
 

@@ -73,7 +73,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             "Own partner only: all of its data, its subscriptions, payment links and API tokens.",
             _SELF
             | _BUSINESS_READ
-            | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"},
+            | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
+            | {"wallet:buy", "wallet:configure"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

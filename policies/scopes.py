@@ -22,6 +22,9 @@ def reachable_by_tenants(table: Table) -> bool:
 
 def scoped(statement: Select[Any], model: type[Base], principal: Principal) -> Select[Any]:
     """The statement held to the rows of ``model`` that the principal may reach."""
+    if principal.kind == "product":
+        # Their few doors ask for the product themselves; what is not made for them is out of reach.
+        return statement.where(false())
     if not principal.is_tenant:
         return statement
     table = model.__table__

@@ -6,9 +6,12 @@ from typing import Any, cast
 
 import strawberry
 
-from resolvers.inputs import given, key_of
+from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, ShownOnce, mutation
 from schema.catalog_inputs import (
+    CoinPackageCreateInput,
+    CoinPackagePayload,
+    CoinPackageUpdateInput,
     PlanCreateInput,
     PlanPayload,
     PlanUpdateInput,
@@ -19,11 +22,12 @@ from schema.catalog_inputs import (
     ProductSecretsPayload,
     ProductUpdateInput,
 )
-from services.catalog import plans, products
+from services.catalog import packages, plans, products
 
 _PRODUCT_NULLS = frozenset(
     {
         "technical_account_url",
+        "bonus_valid_days",
         "client_uuid",
         "client_secret",
         "install_endpoint",
@@ -62,9 +66,13 @@ async def product_archive(context: MutationContext, input: ProductArchiveInput) 
 async def product_rotate_project_token(
     context: MutationContext, input: ProductRotateProjectTokenInput
 ) -> dict[str, Any]:
-    """Replace a product's project token and signing secret; the new ones are shown this once (CAT-1)."""
+    """Replace a product's project token and signing secret, shown this once; the old token works for an overlap."""
     product_id = key_of(input.id, "Product", "id")
-    return _with_secrets(await products.rotate_project_token(context.session, context.actor, product_id=product_id))
+    return _with_secrets(
+        await products.rotate_project_token(
+            context.session, context.actor, product_id=product_id, overlap_hours=input.overlap_hours
+        )
+    )
 
 
 async def plan_create(context: MutationContext, input: PlanCreateInput) -> dict[str, Any]:
@@ -90,6 +98,31 @@ async def plan_update(context: MutationContext, input: PlanUpdateInput) -> dict[
         values=_plan_values(given(input, nullable=frozenset())),
     )
     return {"plan": plan.id}
+
+
+async def coin_package_create(context: MutationContext, input: CoinPackageCreateInput) -> dict[str, Any]:
+    """Put a package of coins on sale (CAT-3)."""
+    values = given(input, nullable=frozenset({"product_id"}))
+    package = await packages.create(
+        context.session,
+        context.actor,
+        product_id=optional_key(values.pop("product_id"), "Product", "productId"),
+        currency=values.pop("currency"),
+        values=cast(packages.PackageValues, values),
+    )
+    return {"coin_package": package.id}
+
+
+async def coin_package_update(context: MutationContext, input: CoinPackageUpdateInput) -> dict[str, Any]:
+    """Change a package of coins, or withdraw it from sale (CAT-3)."""
+    package = await packages.change(
+        context.session,
+        context.actor,
+        package_id=key_of(input.id, "CoinPackage", "id"),
+        version=input.version,
+        values=cast(packages.PackageValues, given(input, nullable=frozenset())),
+    )
+    return {"coin_package": package.id}
 
 
 def _plan_values(values: dict[str, Any]) -> plans.PlanValues:
@@ -118,3 +151,5 @@ class CatalogMutations:
     )
     plan_create: Any = mutation(plan_create, PlanPayload, requires="plan:write")
     plan_update: Any = mutation(plan_update, PlanPayload, requires="plan:write")
+    coin_package_create: Any = mutation(coin_package_create, CoinPackagePayload, requires="coin_package:write")
+    coin_package_update: Any = mutation(coin_package_update, CoinPackagePayload, requires="coin_package:write")

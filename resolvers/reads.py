@@ -26,6 +26,10 @@ class Reads:
     plan: Any = single_root("schema.catalog.Plan", "plan:read", "One version of a tariff.")
     plan_prices: Any = connection_root("schema.catalog.PlanPrice", "plan:read", "Prices of plans.")
     plan_price: Any = single_root("schema.catalog.PlanPrice", "plan:read", "One price.")
+    coin_packages: Any = connection_root(
+        "schema.coin_packages.CoinPackage", "coin_package:read", "Packages of coins on offer."
+    )
+    coin_package: Any = single_root("schema.coin_packages.CoinPackage", "coin_package:read", "One package of coins.")
     installs: Any = connection_root("schema.installs.Install", "install:read", "Products at partners.")
     install: Any = single_root("schema.installs.Install", "install:read", "One install.")
     oauth_tokens: Any = connection_root("schema.installs.OAuthToken", "oauth_token:read", "State of OAuth tokens.")
@@ -68,6 +72,14 @@ class Reads:
     wallet: Any = single_root("schema.wallets.Wallet", "wallet:read", "One wallet.")
     wallet_transactions: Any = connection_root("schema.wallets.WalletTransaction", "wallet:read", "Movements of coins.")
     wallet_transaction: Any = single_root("schema.wallets.WalletTransaction", "wallet:read", "One movement.")
+    wallet_lots: Any = connection_root("schema.coin_lots.WalletLot", "wallet:read", "Coins that came together.")
+    wallet_lot: Any = single_root("schema.coin_lots.WalletLot", "wallet:read", "One lot of coins.")
+    wallet_holds: Any = connection_root("schema.coin_lots.WalletHold", "wallet:read", "Coins set aside.")
+    wallet_hold: Any = single_root("schema.coin_lots.WalletHold", "wallet:read", "One hold of coins.")
+    wallet_top_ups: Any = connection_root(
+        "schema.coin_packages.WalletTopUp", "wallet:read", "Rules by which wallets fill themselves."
+    )
+    wallet_top_up: Any = single_root("schema.coin_packages.WalletTopUp", "wallet:read", "One such rule.")
     ledger_entries: Any = connection_root("schema.wallets.LedgerEntry", "wallet:read", "Legs of movements.")
     ledger_entry: Any = single_root("schema.wallets.LedgerEntry", "wallet:read", "One leg.")
     ledger_accounts: Any = connection_root("schema.wallets.LedgerAccount", "wallet:read", "Accounts of the journal.")

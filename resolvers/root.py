@@ -17,12 +17,19 @@ from resolvers.monitoring import MonitoringQueries
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
-from resolvers.wallets import WalletMutations
+from resolvers.wallets import WalletMutations, WalletQueries
 
 
 @strawberry.type(description="What can be read.")
 class Query(
-    Reads, AccessQueries, BillingQueries, SubscriptionQueries, EffectsQueries, DocumentQueries, MonitoringQueries
+    Reads,
+    AccessQueries,
+    BillingQueries,
+    SubscriptionQueries,
+    EffectsQueries,
+    DocumentQueries,
+    MonitoringQueries,
+    WalletQueries,
 ):
     """What can be read."""
 

@@ -181,6 +181,8 @@ class Invoice(Node):
     total: Money = money(models.Invoice.total, models.Invoice.currency, "What is to be paid, VAT included.")
     vat_rate: Any = column(models.Invoice.vat_rate, "VAT rate in percent; null without VAT.")
     vat_amount: Money = money(models.Invoice.vat_amount, models.Invoice.currency, "VAT within the total.")
+    coins: Any = column(models.Invoice.coins, "Coins that a purchase of coins gives once paid; null for others.")
+    top_up: bool = column(models.Invoice.top_up, "Whether a wallet bought these coins by itself.")
     term: Any = column(models.Invoice.term, "Length of the period billed.")
     seats: Any = column(models.Invoice.seats, "Units billed.")
     unit_price: Any = money(models.Invoice.unit_price, models.Invoice.currency, "Price of one unit for one month.")

@@ -45,6 +45,9 @@ class Product(Node):
     trial_days: int = column(models.Product.trial_days, "Length of the trial, days; 0 for none.")
     wallet_enabled: bool = column(models.Product.wallet_enabled, "Whether installs have a wallet of coins.")
     install_bonus: Any = column(models.Product.install_bonus, "Coins given when an install is activated.")
+    bonus_valid_days: Any = column(
+        models.Product.bonus_valid_days, "Days after which these coins are lost unless spent; null for never."
+    )
     subscriptions_enabled: bool = column(models.Product.subscriptions_enabled, "Whether subscriptions are sold.")
     version: int = column(models.Product.version, "Version to send back with a change.")
     created_at: Any = column(models.Product.created_at, "When the product was registered.")
@@ -62,6 +65,9 @@ class Product(Node):
     )
     project_token_hint: Any = column(
         models.Product.project_token_hint, "Last characters of the project token.", requires=CONFIGURE
+    )
+    previous_token_until: Any = column(
+        models.Product.previous_token_until, "Until when the token before works too.", requires=CONFIGURE
     )
     install_endpoint: Any = column(
         models.Product.install_endpoint, "Where installs are told to, HTTPS.", requires=CONFIGURE

@@ -39,6 +39,9 @@ class ProductCreateInput(KeyedInput):
     install_bonus: Decimal | None = strawberry.field(
         default=strawberry.UNSET, description="Coins given when an install is activated; 1000 unless told."
     )
+    bonus_valid_days: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Days after which these coins are lost unless spent; null for never."
+    )
     subscriptions_enabled: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether subscriptions are sold; true unless told."
     )
@@ -76,6 +79,9 @@ class ProductUpdateInput(KeyedInput):
     install_bonus: Decimal | None = strawberry.field(
         default=strawberry.UNSET, description="Coins given when an install is activated."
     )
+    bonus_valid_days: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Days after which these coins are lost unless spent; null for never."
+    )
     subscriptions_enabled: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether subscriptions are sold."
     )
@@ -103,6 +109,9 @@ class ProductRotateProjectTokenInput(KeyedInput):
     """A product whose project token and signing secret are replaced."""
 
     id: strawberry.ID = strawberry.field(description="The product.")
+    overlap_hours: int = strawberry.field(
+        default=24, description="How long the old project token works on, hours, 0 to 168; 0 where it has leaked."
+    )
 
 
 @strawberry.input(description="Price of one unit for one month of a term.")
@@ -149,6 +158,38 @@ class PlanUpdateInput(KeyedInput):
         default=strawberry.UNSET, description="Days of access kept after an unpaid end."
     )
     active: bool | None = strawberry.field(default=strawberry.UNSET, description="Whether it is on sale.")
+
+
+@strawberry.input(description="A new package of coins.")
+class CoinPackageCreateInput(KeyedInput):
+    """A new package of coins."""
+
+    product_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The product whose installs may buy it; null for all products."
+    )
+    name: str = strawberry.field(description="Name that people see.")
+    coins: Decimal = strawberry.field(description="Coins in it, at most 3 decimals.")
+    price: Decimal = strawberry.field(description="Price, VAT included, at most 2 decimals.")
+    currency: str = strawberry.field(default="RUB", description="ISO 4217 code of the price.")
+
+
+@strawberry.input(description="Changes of a package; what is left out stays. Issued invoices keep coins and price.")
+class CoinPackageUpdateInput(KeyedInput):
+    """Changes of a package."""
+
+    id: strawberry.ID = strawberry.field(description="The package.")
+    version: int = strawberry.field(description="The version that was read; another one is a conflict.")
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="Name that people see.")
+    coins: Decimal | None = strawberry.field(default=strawberry.UNSET, description="Coins in it.")
+    price: Decimal | None = strawberry.field(default=strawberry.UNSET, description="Price, VAT included.")
+    active: bool | None = strawberry.field(default=strawberry.UNSET, description="Whether it is on sale.")
+
+
+@plain(requires="", description="A package of coins after the change.")
+class CoinPackagePayload(Payload):
+    """A package of coins after the change."""
+
+    coin_package: Any = object_value("schema.coin_packages.CoinPackage", "The package; null on user errors.")
 
 
 @plain(requires="", description="A product after the change.")

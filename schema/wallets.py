@@ -38,6 +38,8 @@ class Wallet(Node):
     earned: Any = column(models.Wallet.earned, "Coins ever given as a bonus.")
     bought: Any = column(models.Wallet.bought, "Coins ever bought.")
     spent: Any = column(models.Wallet.spent, "Coins ever spent.")
+    low_threshold: Any = column(models.Wallet.low_threshold, "Below this balance notice is given; null for never.")
+    low_since: Any = column(models.Wallet.low_since, "Since when the balance is below the threshold.")
     last_activity_at: Any = column(models.Wallet.last_activity_at, "When coins last moved.")
     created_at: Any = column(models.Wallet.created_at, "When the wallet was opened.")
     updated_at: Any = column(models.Wallet.updated_at, "When the wallet last changed.")
@@ -45,6 +47,14 @@ class Wallet(Node):
     partner: Any = to_one("schema.partners.Partner", models.Wallet.partner_id, "Whose it is.", requires="partner:read")
     transactions: Any = to_many(
         "schema.wallets.WalletTransaction", models.WalletTransaction.wallet_id, "Every movement of its coins."
+    )
+    lots: Any = to_many("schema.coin_lots.WalletLot", models.WalletLot.wallet_id, "Coins by the way they came.")
+    holds: Any = to_many("schema.coin_lots.WalletHold", models.WalletHold.wallet_id, "Coins set aside.")
+    top_up: Any = to_one(
+        "schema.coin_packages.WalletTopUp",
+        models.WalletTopUp.wallet_id,
+        "How it fills itself; null where it never was told to.",
+        optional=True,
     )
 
 

@@ -234,10 +234,16 @@ async def _welcome(session: AsyncSession, actor: Principal, install: Install, pr
             amount=product.install_bonus,
             counterpart=AccountKind.BONUS,
             description="Welcome bonus",
+            expires_at=_bonus_end(product),
             reference=WELCOME_REFERENCE,
         ),
     )
     return product.install_bonus
+
+
+def _bonus_end(product: Product) -> datetime | None:
+    days = product.bonus_valid_days
+    return None if days is None else clock.now() + timedelta(days=days)
 
 
 async def _store_tokens(session: AsyncSession, install: Install, tokens: TokenPair, contact_id: int | None) -> None:

@@ -26,6 +26,7 @@ from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import graphiql_page, page_routes
 from web.pay import pay_routes
+from web.usage import usage_routes
 from web.webhooks import webhook_routes
 from workers.heartbeat import beating
 
@@ -57,6 +58,7 @@ def build() -> ASGIApp:
             *webhook_routes,
             *pay_routes,
             *document_routes,
+            *usage_routes,
             *page_routes,
         ],
         exception_handlers={HTTPException: refused, Exception: broken},

@@ -44,6 +44,8 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "renewals.issue": "10 * * * *",
         "subscriptions.lapse": "*/5 * * * *",
         "subscriptions.notify": "*/10 * * * *",
+        "wallets.expire": "* * * * *",
+        "wallets.sweep_top_ups": "*/10 * * * *",
     }
 )
 

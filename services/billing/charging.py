@@ -17,6 +17,7 @@ from domain.installs import InstallStatus
 from gateways.interface import GatewayRefused, GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
+from services.billing.coins import top_up_failed
 from services.billing.payments import IN_FLIGHT, LOCK, InFlight, apply_state, log_state, order_of
 from services.billing.settle import settle_free
 from services.billing.start import live_subscription
@@ -136,9 +137,10 @@ async def _begin(session: AsyncSession, invoice_id: int) -> int | None:
         invoice.next_charge_at = max(latest.link_expires_at or now, now + LOST_AFTER)
         return None
     invoice.next_charge_at = None
-    if live is None or not live.auto_renew or live.rebill_id_encrypted is None:
-        return None
-    if install.status == InstallStatus.DISABLED:
+    chargeable = live is not None and live.auto_renew and live.rebill_id_encrypted is not None
+    if not chargeable or install.status == InstallStatus.DISABLED:
+        if invoice.top_up:
+            await top_up_failed(session, invoice, install, "NO_STORED_CARD")
         return None
     invoice.status = InvoiceStatus.CHARGING
     invoice.charge_attempts += 1

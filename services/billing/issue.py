@@ -38,6 +38,8 @@ class Draft:
 
     Parameters:
         due_at: until when it should be paid; five days unless told.
+        coins: what a purchase of coins gives, once paid.
+        top_up: whether the wallet bought them by itself.
     """
 
     partner_id: int
@@ -54,6 +56,9 @@ class Draft:
     period_start: datetime | None = None
     period_end: datetime | None = None
     due_at: datetime | None = None
+    coin_package_id: int | None = None
+    coins: Decimal | None = None
+    top_up: bool = False
 
 
 async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -> Invoice:
@@ -76,6 +81,9 @@ async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -
         kind=draft.kind,
         status=InvoiceStatus.PENDING,
         plan_id=draft.plan_id,
+        coin_package_id=draft.coin_package_id,
+        coins=draft.coins,
+        top_up=draft.top_up,
         term=draft.term,
         seats=draft.seats,
         unit_price=draft.unit_price,

@@ -17,6 +17,7 @@ from models import Install, Invoice, Payment, Plan, Subscription
 from services import events
 from services.billing.announce import announce, show_on_install
 from services.billing.changes_paid import bill_uncovered_seats
+from services.billing.coins import top_up_failed
 from services.billing.log import record_change, told
 from services.billing.standing import zone
 from services.billing.start import keep_card, live_subscription, start_paid
@@ -103,6 +104,8 @@ async def charge_declined(
             live.rebill_id_encrypted = None
             await record_change(session, actor, live, "forget_card", before)
     planned = invoice.next_charge_at
+    if invoice.top_up and planned is None:
+        await top_up_failed(session, invoice, install, "CARD_DECLINED")
     await events.emit(
         session,
         install,

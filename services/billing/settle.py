@@ -16,6 +16,7 @@ from services import audit
 from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
 from services.billing.changes_paid import plan_paid, seats_paid
+from services.billing.coins import coins_paid
 from services.billing.renew import charge_declined, renew_paid
 from services.billing.start import start_paid
 
@@ -28,6 +29,7 @@ BOUGHT: Mapping[InvoiceKind, Bought] = MappingProxyType(
         InvoiceKind.SEATS_UPGRADE: seats_paid,
         InvoiceKind.PLAN_CHANGE: plan_paid,
         InvoiceKind.RENEWAL: renew_paid,
+        InvoiceKind.COIN_PURCHASE: coins_paid,
     }
 )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import crypto
+from core import clock, crypto
 from core.errors import Conflict, NotFound
 from core.http import check_endpoint
 from core.principal import Principal
@@ -25,6 +26,8 @@ TOKEN_PREFIX = "kpt"  # noqa: S105
 TOKEN_HINT_CHARS = 4
 LONGEST_TRIAL_DAYS = 365
 LONGEST_SECRET_CHARS = 1_000
+LONGEST_OVERLAP_HOURS = 168
+LONGEST_BONUS_DAYS = 3_650
 
 _ENDPOINTS = {
     "install_endpoint": "installEndpoint",
@@ -45,6 +48,7 @@ class ProductValues(TypedDict, total=False):
     trial_days: int
     wallet_enabled: bool
     install_bonus: Decimal
+    bonus_valid_days: int | None
     subscriptions_enabled: bool
     install_endpoint: str | None
     activate_endpoint: str | None
@@ -122,20 +126,29 @@ async def archive(session: AsyncSession, actor: Principal, *, product_id: int, v
     return product
 
 
-async def rotate_project_token(session: AsyncSession, actor: Principal, *, product_id: int) -> NewProduct:
-    """Give a product a new project token and a new signing secret; the old ones stop working at once.
+async def rotate_project_token(
+    session: AsyncSession, actor: Principal, *, product_id: int, overlap_hours: int = 24
+) -> NewProduct:
+    """Give a product a new project token and a new signing secret; the old token works on for an overlap.
+
+    Parameters:
+        overlap_hours: 0 to 168; 0 where the old token has leaked.
 
     Raises:
         NotFound: there is no such product.
         Conflict: the product is archived.
+        InvalidValue: the overlap is too long.
     """
+    fields.whole(overlap_hours, "overlapHours", least=0, most=LONGEST_OVERLAP_HOURS)
     product = await load(session, actor, product_id, lock=True)
     if product.status == ProductStatus.ARCHIVED:
         raise Conflict("the product is archived", field=fields.path("id"))
     before = {"project_token_hint": product.project_token_hint}
+    product.previous_token_hash = product.project_token_hash if overlap_hours else None
+    product.previous_token_until = clock.now() + timedelta(hours=overlap_hours) if overlap_hours else None
     token = _new_project_token(product)
     event_secret = events.new_secret(product)
-    after = {"project_token_hint": product.project_token_hint}
+    after = {"project_token_hint": product.project_token_hint, "overlap_hours": overlap_hours}
     await audit.record(session, actor, "product.rotate_project_token", product, before=before, after=after)
     return NewProduct(product, token, event_secret)
 
@@ -163,6 +176,8 @@ def _checked(values: ProductValues) -> dict[str, Any]:
         fields.whole(checked["trial_days"], "trialDays", least=0, most=LONGEST_TRIAL_DAYS)
     if "install_bonus" in checked:
         checked["install_bonus"] = fields.amount(checked["install_bonus"], "installBonus", places=fields.COIN_PLACES)
+    if checked.get("bonus_valid_days") is not None:
+        fields.whole(checked["bonus_valid_days"], "bonusValidDays", least=1, most=LONGEST_BONUS_DAYS)
     if checked.get("client_secret") is not None:
         checked["client_secret"] = fields.line(
             checked["client_secret"], "clientSecret", most_chars=LONGEST_SECRET_CHARS

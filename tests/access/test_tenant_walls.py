@@ -69,6 +69,10 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
             SELECT partner_id, id, 1, 5 FROM wallets;
         INSERT INTO wallet_holds (partner_id, wallet_id, key, amount, description, expires_at, transaction_id)
             SELECT partner_id, wallet_id, 'x', 1, 'x', now(), min(id) FROM wallet_transactions GROUP BY 1, 2;
+        INSERT INTO invoice_documents (partner_id, invoice_id, kind, number, dated_at, size_bytes, sha256, content)
+            SELECT partner_id, id, 'INVOICE', number, now(), 1, 'x', 'x' FROM invoices;
+        INSERT INTO subscription_notices (partner_id, subscription_id, ends_at, days_before)
+            SELECT partner_id, id, ends_at, 1 FROM subscriptions;
         INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids) VALUES (1, 'x', '{}', '{2}');
         """
     )

@@ -1,0 +1,111 @@
+"""Coins of a purchase taken back when its money is given back: only those that are still there (INV-2, WAL-5)."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import Conflict
+from core.principal import Principal
+from domain.money import MINOR_UNIT
+from domain.wallets import COIN_STEP, AccountKind, WalletTransactionKind
+from ledger.post import Movement, post
+from models import Invoice, LedgerEntry, Wallet, WalletLot, WalletTransaction
+from services.billing.coins import purchase_reference
+
+
+class CoinsSpent(Conflict):
+    """Fewer coins of the purchase are left than the refund would take back.
+
+    Parameters:
+        coins_left: coins of the purchase that are still in the wallet.
+        refundable: the largest refund that they pay for, in the invoice's currency.
+    """
+
+    code = "COINS_SPENT"
+
+    def __init__(self, asked: Decimal, coins_left: Decimal, refundable: Decimal, currency: str) -> None:
+        super().__init__(
+            f"{asked} coins of this purchase would be taken back and {coins_left} are still there; refund at most "
+            f"{refundable} {currency}, or give the money back and leave the coins",
+            field=("input", "amount"),
+        )
+        self.coins_left = coins_left
+        self.refundable = refundable
+
+
+async def take_back(
+    session: AsyncSession, actor: Principal, *, invoice: Invoice, amount: Decimal, reference: str
+) -> WalletTransaction | None:
+    """Take the coins that a refund of ``amount`` stands for out of the wallet; install and invoice are locked.
+
+    Coins follow the money in proportion, and the refund of all that is left takes all coins that are left to take.
+
+    Parameters:
+        amount: money given back, in the invoice's currency.
+        reference: key of the refund; repeating it changes nothing.
+
+    Raises:
+        CoinsSpent: not enough of them are still there; says how many are, and what may be refunded.
+    """
+    lot, taken = await _lot(session, invoice)
+    earlier: WalletTransaction | None = await session.scalar(
+        select(WalletTransaction).where(
+            WalletTransaction.wallet_id == lot.wallet_id, WalletTransaction.reference == f"refund:{reference}"
+        )
+    )
+    if earlier is not None:
+        return earlier
+    coins = min(_coins_for(invoice, amount), lot.amount - taken)
+    if coins == 0:
+        return None
+    if coins > lot.remaining:
+        raise CoinsSpent(coins, lot.remaining, _money_for(invoice, lot.remaining), invoice.currency)
+    movement = Movement(
+        kind=WalletTransactionKind.REFUND,
+        amount=-coins,
+        counterpart=AccountKind.REFUND,
+        description=f"Refund of invoice {invoice.number}",
+        reference=f"refund:{reference}",
+        lots=[(lot.id, coins)],
+    )
+    return await post(session, actor, lot.wallet_id, movement)
+
+
+async def taken_back_at_most(session: AsyncSession, invoice: Invoice) -> Decimal:
+    """The largest refund of a coin purchase that the coins still there pay for, in the invoice's currency."""
+    lot, _ = await _lot(session, invoice)
+    return _money_for(invoice, lot.remaining)
+
+
+async def _lot(session: AsyncSession, invoice: Invoice) -> tuple[WalletLot, Decimal]:
+    """The locked lot of the purchase, and how many of its coins earlier refunds took."""
+    wallet_id = (
+        await session.scalars(select(Wallet.id).where(Wallet.install_id == invoice.install_id).with_for_update())
+    ).one()
+    bought = select(WalletTransaction.id).where(
+        WalletTransaction.wallet_id == wallet_id, WalletTransaction.reference == purchase_reference(invoice.id)
+    )
+    lot = (await session.scalars(select(WalletLot).where(WalletLot.transaction_id.in_(bought)))).one()
+    await session.refresh(lot)
+    taken = await session.scalar(
+        select(func.coalesce(-func.sum(LedgerEntry.amount), Decimal(0)))
+        .join(WalletTransaction, WalletTransaction.id == LedgerEntry.transaction_id)
+        .where(LedgerEntry.lot_id == lot.id, WalletTransaction.kind == WalletTransactionKind.REFUND)
+    )
+    assert taken is not None
+    return lot, taken
+
+
+def _coins_for(invoice: Invoice, amount: Decimal) -> Decimal:
+    assert invoice.coins is not None
+    return (invoice.coins * amount / invoice.total).quantize(COIN_STEP, rounding=ROUND_HALF_UP)
+
+
+def _money_for(invoice: Invoice, coins: Decimal) -> Decimal:
+    """The largest amount whose coins are at most ``coins``."""
+    assert invoice.coins is not None
+    money = (invoice.total * coins / invoice.coins).quantize(MINOR_UNIT)
+    return money if _coins_for(invoice, money) <= coins else money - MINOR_UNIT
