@@ -2,8 +2,8 @@
 
     KONTORA_PROJECT_TOKEN=kpt_… KONTORA_INSTALL=1 python client-examples/usage_backend.py
 
-The token is shown by `productCreate` and `productRotateProjectToken`; the install's number is in every event. Only httpx
-is needed.
+The token is shown by `productCreate` and `productRotateProjectToken`; the install's number is in every event. Only
+httpx is needed.
 """
 
 from __future__ import annotations
