@@ -78,6 +78,7 @@ EVENT_ENDPOINTS = MappingProxyType(
         "subscription.expired": "disable_endpoint",
         "invoice.created": "activate_endpoint",
         "invoice.payment_failed": "activate_endpoint",
+        "invoice.refunded": "activate_endpoint",
         "wallet.credited": "activate_endpoint",
         "wallet.debited": "activate_endpoint",
         "wallet.low": "activate_endpoint",

@@ -23,6 +23,7 @@ from models.legal_entities import LegalEntity
 from models.monitoring import GatewayCheck, ProcessHeartbeat
 from models.partners import Contact, Partner
 from models.payments import GatewayNotification, Payment, PaymentStateChange
+from models.refunds import Refund
 from models.schedule import ScheduledJob, ScheduleFiring
 from models.wallets import (
     LedgerAccount,
@@ -66,6 +67,7 @@ __all__ = [
     "Product",
     "ProductEvent",
     "RefreshToken",
+    "Refund",
     "Role",
     "RolePermission",
     "ScheduleFiring",

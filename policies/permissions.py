@@ -33,6 +33,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "legal_entity:read": "Read our legal entities with their bank details.",
         "legal_entity:write": "Enter and change our legal entities.",
         "payment:read": "Read payments.",
+        "payment:refund": "Give money back.",
         "payment:detail": "Read the gateway's whole answer and raw notifications.",
         "wallet:read": "Read wallets and their movements.",
         "wallet:adjust": "Credit and debit wallets by hand.",

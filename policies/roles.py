@@ -41,6 +41,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "invoice_document:issue",
                 "legal_entity:write",
                 "payment:detail",
+                "payment:refund",
                 "wallet:adjust",
                 "event:read",
             },

@@ -60,6 +60,8 @@ class Reads:
     invoice_document: Any = single_root("schema.documents.InvoiceDocument", "invoice_document:read", "One PDF.")
     payments: Any = connection_root("schema.payments.Payment", "payment:read", "Attempts to settle bills.")
     payment: Any = single_root("schema.payments.Payment", "payment:read", "One payment.")
+    refunds: Any = connection_root("schema.refunds.Refund", "payment:read", "Money given back.")
+    refund: Any = single_root("schema.refunds.Refund", "payment:read", "One refund.")
     payment_state_changes: Any = connection_root(
         "schema.payments.PaymentStateChange", "payment:read", "Steps of payments."
     )

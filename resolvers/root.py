@@ -16,6 +16,7 @@ from resolvers.legal_entities import LegalEntityMutations
 from resolvers.monitoring import MonitoringQueries
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
+from resolvers.refunds import RefundMutations, RefundQueries
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
 from resolvers.wallets import WalletMutations, WalletQueries
 
@@ -30,6 +31,7 @@ class Query(
     DocumentQueries,
     MonitoringQueries,
     WalletQueries,
+    RefundQueries,
 ):
     """What can be read."""
 
@@ -45,6 +47,7 @@ class Mutation(
     WalletMutations,
     LegalEntityMutations,
     DocumentMutations,
+    RefundMutations,
     EffectsMutations,
 ):
     """What can be done."""

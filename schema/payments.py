@@ -59,6 +59,7 @@ class Payment(Node):
     updated_at: Any = column(models.Payment.updated_at, "When its state last changed.")
     invoice: Any = to_one("schema.billing.Invoice", models.Payment.invoice_id, "What it settles.")
     partner: Any = to_one("schema.partners.Partner", models.Payment.partner_id, "Who pays.")
+    refunds: Any = to_many("schema.refunds.Refund", models.Refund.payment_id, "What was given back of it.")
     state_changes: Any = to_many(
         "schema.payments.PaymentStateChange", models.PaymentStateChange.payment_id, "History of states."
     )

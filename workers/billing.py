@@ -13,6 +13,7 @@ from gateways.interface import GatewayUnanswered
 from services import billing
 from services.billing.charging import CHARGE
 from services.billing.payments import REFRESH, InFlight
+from services.billing.refunding import SEND
 from services.billing.settle import ATTENTION
 from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
@@ -48,6 +49,18 @@ async def refresh_payment(message: Message) -> None:
 async def repair_unknown(session: AsyncSession, _message: Message) -> None:
     """Ask for each payment whose state has been open for long, one message each."""
     await billing.ask_for_unsettled(session, REPAIRS_A_RUN)
+
+
+@stepwise_handler(SEND, max_attempts=15)
+async def send_refund(message: Message) -> None:
+    """Tell the gateway to give money back; the same key makes a repeat harmless."""
+    await billing.send_refund(message.payload["refundId"])
+
+
+@outbox_handler("refunds.ask", max_attempts=3)
+async def ask_for_refunds(session: AsyncSession, _message: Message) -> None:
+    """Ask again for each refund whose end is not known."""
+    await billing.ask_for_open_refunds(session, REPAIRS_A_RUN)
 
 
 @stepwise_handler("billing.cancel_lapsed", queue="default", max_attempts=3)

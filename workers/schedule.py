@@ -40,6 +40,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "outbox.expire": "45 3 * * *",
         "outbox.verify": "*/5 * * * *",
         "payments.repair_unknown": "* * * * *",
+        "refunds.ask": "* * * * *",
         "renewals.charge": "*/5 * * * *",
         "renewals.issue": "10 * * * *",
         "subscriptions.lapse": "*/5 * * * *",

@@ -20,6 +20,8 @@ from services.billing.plan_change import (
     set_price,
     undo_change,
 )
+from services.billing.refunding import ask_for_open_refunds, send_refund
+from services.billing.refunds import RefundQuote, preview_refund, request_refund
 from services.billing.renewals import issue_due_renewals
 from services.billing.renewing import set_auto_renew
 from services.billing.repair import repair_payment
@@ -31,10 +33,12 @@ __all__ = [
     "AskedLine",
     "Extension",
     "Moved",
+    "RefundQuote",
     "Wanted",
     "actions_of",
     "add_seats",
     "apply_notification",
+    "ask_for_open_refunds",
     "ask_for_unsettled",
     "cancel_invoice",
     "cancel_lapsed",
@@ -59,13 +63,16 @@ __all__ = [
     "preview_cancel",
     "preview_change",
     "preview_extension",
+    "preview_refund",
     "preview_seats",
     "preview_subscription",
     "receive_notification",
     "refresh_payment_link",
     "remove_seats",
     "repair_payment",
+    "request_refund",
     "resume_subscription",
+    "send_refund",
     "set_auto_renew",
     "set_price",
     "undo_cancel",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +14,7 @@ from core.principal import Principal
 from domain import fields
 from domain.billing import SubscriptionStatus
 from domain.subscription_actions import CancelWhen, SubscriptionAction
-from models import Subscription
+from models import Install, Subscription
 from policies.scopes import require
 from services.billing.announce import announce, show_on_install
 from services.billing.log import record_change, told
@@ -87,14 +88,18 @@ async def cancel_subscription(
         await record_change(session, actor, subscription, "cancel_at_period_end", before, reason=reason)
         await announce(session, held.install, subscription, "subscription.changed", cancelAtPeriodEnd=True)
         return subscription
-    subscription.status = SubscriptionStatus.CANCELED
-    subscription.canceled_at = clock.now()
-    subscription.cancel_at_period_end = False
-    subscription.paused_at = None
-    show_on_install(held.install, subscription)
-    await record_change(session, actor, subscription, "cancel", before, reason=reason)
-    await announce(session, held.install, subscription, "subscription.canceled")
+    await _end(session, actor, held.install, subscription, before, reason)
     return subscription
+
+
+async def end_now(
+    session: AsyncSession, actor: Principal, install: Install, subscription: Subscription, *, reason: str
+) -> None:
+    """End a live subscription whose install is locked, for a reason of the business; what was ordered is withdrawn."""
+    before = told(subscription)
+    drop_pending(subscription)
+    await withdraw(session, actor, subscription, CHANGE_ORDERS | RENEWALS, "the subscription was cancelled")
+    await _end(session, actor, install, subscription, before, reason)
 
 
 async def undo_cancel(session: AsyncSession, actor: Principal, *, subscription_id: int, version: int) -> Subscription:
@@ -110,6 +115,23 @@ async def undo_cancel(session: AsyncSession, actor: Principal, *, subscription_i
     await record_change(session, actor, held.subscription, "undo_cancel", before)
     await announce(session, held.install, held.subscription, "subscription.changed", cancelAtPeriodEnd=False)
     return held.subscription
+
+
+async def _end(
+    session: AsyncSession,
+    actor: Principal,
+    install: Install,
+    subscription: Subscription,
+    before: dict[str, Any],
+    reason: str | None,
+) -> None:
+    subscription.status = SubscriptionStatus.CANCELED
+    subscription.canceled_at = clock.now()
+    subscription.cancel_at_period_end = False
+    subscription.paused_at = None
+    show_on_install(install, subscription)
+    await record_change(session, actor, subscription, "cancel", before, reason=reason)
+    await announce(session, install, subscription, "subscription.canceled")
 
 
 def drop_pending(subscription: Subscription) -> None:

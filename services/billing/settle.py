@@ -17,6 +17,7 @@ from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
 from services.billing.changes_paid import plan_paid, seats_paid
 from services.billing.coins import coins_paid
+from services.billing.refunding import refund_told
 from services.billing.renew import charge_declined, renew_paid
 from services.billing.start import start_paid
 
@@ -37,10 +38,7 @@ _ENDED_UNPAID = frozenset(
     {PaymentStatus.REJECTED, PaymentStatus.CANCELED, PaymentStatus.EXPIRED, PaymentStatus.REVERSED}
 )
 _MONEY_CAME = frozenset({PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
-_REFUNDED = {
-    PaymentStatus.PARTIALLY_REFUNDED: InvoiceStatus.PARTIALLY_REFUNDED,
-    PaymentStatus.REFUNDED: InvoiceStatus.REFUNDED,
-}
+_REFUNDED = frozenset({PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED})
 
 
 async def follow_payment(
@@ -58,9 +56,7 @@ async def follow_payment(
         payment.confirmed_at = clock.now()
         await settle(session, actor, invoice, install, payment, rebill_id=state.rebill_id)
     if payment.status in _REFUNDED:
-        full = payment.status == PaymentStatus.REFUNDED
-        payment.refunded_amount = payment.amount if full or state.amount is None else state.amount
-        await _move(session, actor, invoice, _REFUNDED[payment.status])
+        await refund_told(session, payment, state, invoice=invoice, install=install)
     elif payment.status in _ENDED_UNPAID and before != PaymentStatus.CONFIRMED:
         await _move(session, actor, invoice, InvoiceStatus.FAILED)
         if payment.method == PaymentMethod.RECURRING and invoice.status == InvoiceStatus.FAILED:

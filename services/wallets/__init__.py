@@ -6,13 +6,11 @@ from services.wallets.holds import capture, find_hold, hold, release, release_by
 from services.wallets.notices import set_low_threshold, tell_low
 from services.wallets.purchase import buy
 from services.wallets.statement import Statement, statement
-from services.wallets.take_back import CoinsSpent, take_back, taken_back_at_most
 from services.wallets.top_up import TOP_UP, fill_up, set_top_up, sweep_top_ups
 from services.wallets.usage import balance_of, charge, charge_many, charge_recorded, record_charge, tell_charge_failed
 
 __all__ = [
     "TOP_UP",
-    "CoinsSpent",
     "Statement",
     "adjust",
     "balance_of",
@@ -34,8 +32,6 @@ __all__ = [
     "set_top_up",
     "statement",
     "sweep_top_ups",
-    "take_back",
-    "taken_back_at_most",
     "tell_charge_failed",
     "tell_low",
 ]

@@ -73,6 +73,8 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
             SELECT partner_id, id, 'INVOICE', number, now(), 1, 'x', 'x' FROM invoices;
         INSERT INTO subscription_notices (partner_id, subscription_id, ends_at, days_before)
             SELECT partner_id, id, ends_at, 1 FROM subscriptions;
+        INSERT INTO refunds (partner_id, payment_id, invoice_id, key, amount, currency, reason)
+            SELECT partner_id, id, invoice_id, 'key ' || id, 1, 'RUB', 'x' FROM payments;
         INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids) VALUES (1, 'x', '{}', '{2}');
         """
     )

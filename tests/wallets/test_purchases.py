@@ -12,13 +12,16 @@ import pytest
 
 from core import clock, crypto
 from core.database import transaction
+from core.ids import encode_id
 from core.principal import Principal
 from domain.billing import PaymentStatus
-from gateways.sandbox.client import EMPTY_CARD, GOOD_CARD, LOST_CARD, notification
+from gateways.interface import GatewayRefused
+from gateways.sandbox.client import EMPTY_CARD, GOOD_CARD, LOST_CARD, SandboxGateway, notification
 from ledger.verify import verify
 from models import Invoice, Subscription
 from policies.roles import ROLES
 from services import billing, wallets
+from services.billing.take_back import CoinsSpent, take_back, taken_back_at_most
 from tests.api import payload, run
 from tests.factories.world import STAFF
 from tests.wallets.conftest import Backend, events, run_messages
@@ -42,6 +45,10 @@ mutation($input: WalletSetLowThresholdInput!) { walletSetLowThreshold(input: $in
 TOP_UP = """
 mutation($input: WalletSetTopUpInput!) { walletSetTopUp(input: $input) {
   wallet { topUp { enabled threshold mostPerDay } } userErrors { code field } } }
+"""
+REFUND = """
+mutation($input: PaymentRefundInput!) { paymentRefund(input: $input) {
+  refund { status coinsTaken } userErrors { code message } } }
 """
 STATEMENT = """
 query($input: WalletStatementInput!) { walletStatement(input: $input) {
@@ -166,12 +173,12 @@ async def test_coins_are_taken_back_only_while_they_are_there(
     await backend.charge("1200", "k")
     async with transaction() as session:
         invoice = await session.get_one(Invoice, await owner.fetchval("SELECT id FROM invoices"))
-        assert await wallets.taken_back_at_most(session, invoice) == 600
-        with pytest.raises(wallets.CoinsSpent) as refused:
-            await wallets.take_back(session, STAFF, invoice=invoice, amount=Decimal(1000), reference="r0")
+        assert await taken_back_at_most(session, invoice) == 600
+        with pytest.raises(CoinsSpent) as refused:
+            await take_back(session, STAFF, invoice=invoice, amount=Decimal(1000), reference="r0")
         assert (refused.value.coins_left, refused.value.refundable) == (300, 600)
         for _ in range(2):
-            moved = await wallets.take_back(session, STAFF, invoice=invoice, amount=Decimal(600), reference="r1")
+            moved = await take_back(session, STAFF, invoice=invoice, amount=Decimal(600), reference="r1")
             assert moved is not None
             assert moved.amount == -300
     assert await backend.balance() == 0
@@ -285,3 +292,35 @@ async def test_the_statement_adds_up(backend: Backend, package: str, owner: asyn
     }
     wrong = await run(STATEMENT, input={**asked, "to": asked["from"]})
     assert wrong["errors"][0]["extensions"]["code"] == "INVALID_VALUE"
+
+
+async def test_a_refund_takes_coins_back_or_says_what_it_can(
+    backend: Backend, package: str, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await buy(backend, package)
+    await paid(owner)
+    await backend.charge("1200", "k")
+    asked = {
+        "paymentId": encode_id("Payment", await owner.fetchval("SELECT id FROM payments")),
+        "reason": "Too many",
+        "idempotencyKey": "r",
+    }
+    refused = await payload(REFUND, input=asked)
+    assert refused["userErrors"][0]["code"] == "COINS_SPENT"
+    assert "600.00 RUB" in refused["userErrors"][0]["message"]
+
+    async def no(*_: Any) -> Any:
+        raise GatewayRefused("no", "501")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SandboxGateway, "cancel", no)
+        failed = await payload(REFUND, input={**asked, "amount": "400", "idempotencyKey": "r2"})
+    assert failed["refund"] == {"status": "FAILED", "coinsTaken": "200.000"}
+    assert await backend.balance() == 300
+    made = await payload(REFUND, input={**asked, "amount": "600", "idempotencyKey": "r3"})
+    assert made["refund"] == {"status": "SUCCEEDED", "coinsTaken": "300.000"}
+    assert await backend.balance() == 0
+    left = await payload(REFUND, input={**asked, "coins": "LEAVE", "idempotencyKey": "r4"})
+    assert left["refund"] == {"status": "SUCCEEDED", "coinsTaken": "0.000"}
+    assert await owner.fetchval("SELECT status FROM invoices") == "REFUNDED"
+    assert await violations() == []

@@ -74,6 +74,22 @@ async def take_back(
     return await post(session, actor, lot.wallet_id, movement)
 
 
+async def give_back(
+    session: AsyncSession, actor: Principal, *, invoice: Invoice, coins: Decimal, reference: str
+) -> None:
+    """Return the coins that were taken for a refund that the gateway refused, to the lot that they came from."""
+    lot, _ = await _lot(session, invoice)
+    movement = Movement(
+        kind=WalletTransactionKind.REFUND,
+        amount=coins,
+        counterpart=AccountKind.REFUND,
+        description=f"Refund of invoice {invoice.number} was refused",
+        reference=f"refund-refused:{reference}",
+        lots=[(lot.id, coins)],
+    )
+    await post(session, actor, lot.wallet_id, movement)
+
+
 async def taken_back_at_most(session: AsyncSession, invoice: Invoice) -> Decimal:
     """The largest refund of a coin purchase that the coins still there pay for, in the invoice's currency."""
     lot, _ = await _lot(session, invoice)

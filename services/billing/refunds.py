@@ -1,0 +1,154 @@
+"""Asks for money to be given back: in full or in part, with what it had bought (INV-2)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import Conflict
+from core.principal import Principal
+from domain import fields
+from domain.billing import InvoiceKind, PaymentMethod, PaymentStatus
+from domain.refunds import OPEN_REFUND, RefundedCoins, RefundedSubscription, RefundStatus
+from models import Install, Invoice, Payment, Refund
+from policies.scopes import require
+from services import audit
+from services.billing.locks import load
+from services.billing.refunding import SEND, settle_refund
+from services.billing.start import live_subscription
+from services.billing.take_back import take_back, taken_back_at_most
+from services.outbox import enqueue
+
+LONGEST_REASON = 500
+_REFUNDABLE = (PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED)
+
+
+class PaymentNotRefundable(Conflict):
+    """No money of the payment is here, or a refund of it is under way."""
+
+    code = "PAYMENT_NOT_REFUNDABLE"
+
+
+class RefundTooLarge(Conflict):
+    """More than is left of the payment."""
+
+    code = "REFUND_EXCEEDS_PAYMENT"
+
+
+@dataclass(frozen=True)
+class RefundQuote:
+    """What may be refunded now.
+
+    Parameters:
+        refundable: what is left of the payment.
+        with_coins_taken_back: the largest refund that takes its coins back; None where no coins were bought.
+        ends_subscription: whether a subscription was paid that END_NOW would end.
+    """
+
+    refundable: Decimal
+    currency: str
+    with_coins_taken_back: Decimal | None
+    ends_subscription: bool
+
+
+async def preview_refund(session: AsyncSession, actor: Principal, *, payment_id: int) -> RefundQuote:
+    """What may be refunded of a payment, without doing it.
+
+    Raises:
+        NotFound: no such payment in the actor's scope.
+    """
+    require(actor, "payment:refund", "Query.paymentPreviewRefund")
+    payment = await load(session, actor, Payment, payment_id, field="paymentId")
+    invoice = await session.get_one(Invoice, payment.invoice_id)
+    left = payment.amount - payment.refunded_amount if payment.status in _REFUNDABLE else Decimal("0.00")
+    coins = None
+    if invoice.kind == InvoiceKind.COIN_PURCHASE and left:
+        coins = min(left, await taken_back_at_most(session, invoice))
+    return RefundQuote(left, payment.currency, coins, await _pays_for_live(session, invoice))
+
+
+async def request_refund(
+    session: AsyncSession,
+    actor: Principal,
+    *,
+    payment_id: int,
+    amount: Decimal | None,
+    reason: str,
+    subscription: RefundedSubscription,
+    coins: RefundedCoins,
+) -> Refund:
+    """Ask for money to be given back; the gateway is told after commit. By-hand payments are given back by hand.
+
+    Coins are taken at once, so that nobody spends them meanwhile, and come back where the gateway refuses.
+
+    Parameters:
+        amount: in the payment's currency; None for all that is left.
+
+    Raises:
+        NotFound: no such payment.
+        PaymentNotRefundable: its money is not here, or another refund of it is under way.
+        RefundTooLarge: more than is left.
+        CoinsSpent: coins were to be taken back and are not there; says how many are, and what they pay for.
+        InvalidAmount, InvalidValue: the amount or the reason is not fit.
+    """
+    require(actor, "payment:refund", "Mutation.paymentRefund")
+    reason = fields.line(reason, "reason", most_chars=LONGEST_REASON)
+    install, invoice, payment = await _locked(session, actor, payment_id)
+    if payment.status not in _REFUNDABLE:
+        raise PaymentNotRefundable(f"the payment is {payment.status}", field=fields.path("paymentId"))
+    under_way = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(OPEN_REFUND))
+    if await session.scalar(under_way) is not None:
+        raise PaymentNotRefundable("a refund of this payment is under way", field=fields.path("paymentId"))
+    left = payment.amount - payment.refunded_amount
+    asked = left if amount is None else fields.amount(amount, "amount")
+    if asked > left:
+        raise RefundTooLarge(f"{left} {payment.currency} are left of the payment", field=fields.path("amount"))
+    if asked == 0:
+        raise fields.InvalidAmount("a refund is more than nothing", field=fields.path("amount"))
+    refund = Refund(
+        partner_id=payment.partner_id,
+        payment_id=payment.id,
+        invoice_id=invoice.id,
+        key=str(uuid.uuid4()),
+        status=RefundStatus.PENDING,
+        amount=asked,
+        currency=payment.currency,
+        reason=reason,
+        subscription=subscription,
+        coins=coins if invoice.kind == InvoiceKind.COIN_PURCHASE else RefundedCoins.LEAVE,
+        requested_by_user_id=actor.user_id,
+    )
+    session.add(refund)
+    await session.flush()
+    if refund.coins == RefundedCoins.TAKE_BACK:
+        taken = await take_back(session, actor, invoice=invoice, amount=asked, reference=refund.key)
+        refund.coins_taken = Decimal(0) if taken is None else -taken.amount
+    told = {"amount": asked, "reason": reason, "subscription": subscription, "coins_taken": refund.coins_taken}
+    await audit.record(session, actor, "payment.refund", refund, before=None, after=told)
+    if payment.method == PaymentMethod.MANUAL:
+        await settle_refund(session, actor, refund, payment, invoice, install)
+    else:
+        key = f"{SEND}:{payment.id}"
+        await enqueue(session, SEND, {"refundId": refund.id}, ordering_key=key, partner_id=refund.partner_id)
+    return refund
+
+
+async def _locked(session: AsyncSession, actor: Principal, payment_id: int) -> tuple[Install | None, Invoice, Payment]:
+    found = await load(session, actor, Payment, payment_id, field="paymentId")
+    invoice_id, install = found.invoice_id, None
+    install_id = (await session.get_one(Invoice, invoice_id)).install_id
+    if install_id is not None:
+        install = await load(session, actor, Install, install_id, field="paymentId", lock=True)
+    invoice = await load(session, actor, Invoice, invoice_id, field="paymentId", lock=True)
+    return install, invoice, await load(session, actor, Payment, payment_id, field="paymentId", lock=True)
+
+
+async def _pays_for_live(session: AsyncSession, invoice: Invoice) -> bool:
+    if invoice.subscription_id is None or invoice.install_id is None:
+        return False
+    live = await live_subscription(session, invoice.install_id)
+    return live is not None and live.id == invoice.subscription_id
