@@ -11,6 +11,7 @@ from cli.migrate import migrate
 from cli.reference import export_schema, permission_matrix, settings_reference
 from cli.schedule import schedule
 from cli.serve import serve
+from cli.tokens import refresh_tokens
 from cli.up import up
 from cli.users import create_superadmin, seed_demo
 from cli.verify import verify_ledger
@@ -32,6 +33,10 @@ for command in (
 verify = typer.Typer(help="Recompute what must always hold.", no_args_is_help=True)
 verify.command("ledger")(verify_ledger)
 app.add_typer(verify, name="verify")
+
+tokens = typer.Typer(help="Tokens at amoCRM.", no_args_is_help=True)
+tokens.command("refresh")(refresh_tokens)
+app.add_typer(tokens, name="tokens")
 
 
 def main() -> None:

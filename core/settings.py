@@ -80,6 +80,19 @@ class Settings(BaseSettings):
     tbank_password: SecretStr | None = Field(default=None, description="T-Bank terminal password.")
     tbank_taxation: str = Field(default="usn_income", description="Taxation of 54-FZ receipts.")
     tbank_vat: str = Field(default="none", description="VAT rate code of 54-FZ receipt lines, for example `vat22`.")
+    amocrm: Literal["emulator", "live"] = Field(
+        default="emulator",
+        description="`emulator`: accounts are those of the sandbox, at `/sandbox/amocrm/`; production needs `live`.",
+    )
+    amocrm_emulator_url: str | None = Field(
+        default=None, description="Address of the amoCRM emulator; empty: the one in this product's sandbox."
+    )
+    token_refresh_hours: int = Field(
+        default=8,
+        ge=1,
+        le=23,
+        description="How long before its end an amoCRM access token is replaced, hours; it lives for 24.",
+    )
     allow_private_endpoints: bool = Field(
         default=False, description="Let event endpoints have private addresses and plain HTTP; refused in production."
     )
@@ -145,6 +158,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"production mode needs {', '.join(missing)}")
             if self.gateway == "sandbox":
                 raise ValueError("production mode needs a real gateway: KONTORA_GATEWAY=tbank")
+            if self.amocrm != "live":
+                raise ValueError("production mode needs the real amoCRM: KONTORA_AMOCRM=live")
             if self.allow_private_endpoints:
                 raise ValueError("production mode refuses KONTORA_ALLOW_PRIVATE_ENDPOINTS")
         if self.gateway == "tbank" and not (self.tbank_terminal_key and self.tbank_password):

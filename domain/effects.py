@@ -69,6 +69,7 @@ EVENT_ENDPOINTS = MappingProxyType(
     {
         "install.created": "install_endpoint",
         "install.activated": "activate_endpoint",
+        "install.authorization_lost": "disable_endpoint",
         "subscription.activated": "activate_endpoint",
         "subscription.changed": "activate_endpoint",
         "subscription.resumed": "activate_endpoint",

@@ -18,7 +18,7 @@ from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, S
 from models.catalog import CoinPackage, Plan, PlanPrice, Product
 from models.documents import InvoiceDocument
 from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
-from models.installs import Install, OAuthToken
+from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
 from models.monitoring import GatewayCheck, ProcessHeartbeat
 from models.partners import Contact, Partner
@@ -85,4 +85,5 @@ __all__ = [
     "WalletLot",
     "WalletTopUp",
     "WalletTransaction",
+    "WidgetTokenUse",
 ]

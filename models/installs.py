@@ -33,10 +33,17 @@ class Install(Keyed, Updated, Base):
 
 
 class OAuthToken(Keyed, Updated, Base):
-    """The pair of tokens that an install uses at the CRM; encrypted, never readable through the API."""
+    """The pair of tokens that an install uses at the CRM; encrypted, never readable through the API.
+
+    ``lease_until`` keeps a second refresh away while one is under way, without a lock over the call.
+    ``invalid_because`` is the CRM's refusal after which only installing again helps.
+    """
 
     __tablename__ = "oauth_tokens"
-    __table_args__ = (Index("uq_oauth_tokens_active", "install_id", unique=True, postgresql_where=text("active")),)
+    __table_args__ = (
+        Index("uq_oauth_tokens_active", "install_id", unique=True, postgresql_where=text("active")),
+        Index("ix_oauth_tokens_due", "expires_at", postgresql_where=text("active AND invalid_because IS NULL")),
+    )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
     install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), index=True)
@@ -45,3 +52,16 @@ class OAuthToken(Keyed, Updated, Base):
     refresh_token_encrypted: Mapped[str]
     expires_at: Mapped[datetime]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
+    lease_until: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime | None]
+    invalid_because: Mapped[str | None]
+
+
+class WidgetTokenUse(Base):
+    """That a one-time token of a widget was used; kept until the token would have ended by itself (ACC-7)."""
+
+    __tablename__ = "widget_token_uses"
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), primary_key=True)
+    jti: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

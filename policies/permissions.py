@@ -20,6 +20,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "install:write": "Create and disable installs.",
         "install:activate": "Activate installs.",
         "oauth_token:read": "Read the state of installs' OAuth tokens, never the tokens.",
+        "oauth_token:refresh": "Have installs' OAuth tokens replaced.",
         "subscription:read": "Read subscriptions and their change log.",
         "subscription:write": "Order subscriptions.",
         "subscription:change": "Change seats, plan, term and renewal of subscriptions, and end them with their period.",

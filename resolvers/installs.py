@@ -8,8 +8,17 @@ import strawberry
 
 from resolvers.inputs import key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
-from schema.installs import InstallActivateInput, InstallCreateInput, InstallDisableInput, InstallPayload
-from services import installs
+from schema.installs import (
+    InstallActivateInput,
+    InstallCreateInput,
+    InstallDisableInput,
+    InstallPayload,
+    OAuthTokenRefreshInput,
+    OAuthTokenRefreshPayload,
+    OAuthTokensRefreshAllInput,
+    OAuthTokensRefreshAllPayload,
+)
+from services import amocrm, installs
 
 
 async def install_create(context: MutationContext, input: InstallCreateInput) -> dict[str, Any]:
@@ -40,6 +49,19 @@ async def install_disable(context: MutationContext, input: InstallDisableInput) 
     return {"install": install.id}
 
 
+async def oauth_token_refresh(context: MutationContext, input: OAuthTokenRefreshInput) -> dict[str, Any]:
+    """Have the tokens of an install at the CRM replaced now, whatever their life (INS-4)."""
+    token = await amocrm.request_refresh(
+        context.session, context.actor, install_id=key_of(input.install_id, "Install", "installId")
+    )
+    return {"oauth_token": token.id}
+
+
+async def oauth_tokens_refresh_all(context: MutationContext, input: OAuthTokensRefreshAllInput) -> dict[str, Any]:
+    """Have the tokens of all installs at the CRM replaced now (INS-4)."""
+    return {"asked": await amocrm.request_refresh_of_all(context.session, context.actor)}
+
+
 @strawberry.type(description="Mutations of installs.")
 class InstallMutations:
     """Mutations of installs."""
@@ -47,3 +69,7 @@ class InstallMutations:
     install_create: Any = mutation(install_create, InstallPayload, requires="install:write")
     install_activate: Any = mutation(install_activate, InstallPayload, requires="install:activate")
     install_disable: Any = mutation(install_disable, InstallPayload, requires="install:write")
+    oauth_token_refresh: Any = mutation(oauth_token_refresh, OAuthTokenRefreshPayload, requires="oauth_token:refresh")
+    oauth_tokens_refresh_all: Any = mutation(
+        oauth_tokens_refresh_all, OAuthTokensRefreshAllPayload, requires="oauth_token:refresh"
+    )

@@ -21,6 +21,7 @@ from planner.binding import (
     plain,
     to_many,
     to_one,
+    value,
 )
 from planner.scalars import DateTime
 from schema.payload import KeyedInput, Payload
@@ -122,6 +123,11 @@ class OAuthToken(Node):
 
     active: bool = column(models.OAuthToken.active, "Whether the pair is in use.")
     expires_at: Any = column(models.OAuthToken.expires_at, "When the access token ends.")
+    refreshed_at: Any = column(models.OAuthToken.refreshed_at, "When it was last refreshed; null if never.")
+    invalid_because: Any = column(
+        models.OAuthToken.invalid_because,
+        "Why the CRM takes it no more, so that the widget must be installed again; null while it is good.",
+    )
     created_at: Any = column(models.OAuthToken.created_at, "When the pair was stored.")
     updated_at: Any = column(models.OAuthToken.updated_at, "When the pair was last changed.")
     install: Any = to_one(
@@ -173,6 +179,32 @@ class InstallDisableInput(KeyedInput):
     """An install to disable."""
 
     id: strawberry.ID = strawberry.field(description="The install.")
+
+
+@strawberry.input(description="An install whose tokens are to be replaced.")
+class OAuthTokenRefreshInput(KeyedInput):
+    """An install whose tokens are to be replaced."""
+
+    install_id: strawberry.ID = strawberry.field(description="The install.")
+
+
+@strawberry.input(description="All installs' tokens are to be replaced.")
+class OAuthTokensRefreshAllInput(KeyedInput):
+    """All installs' tokens are to be replaced."""
+
+
+@plain(requires="", description="A pair of tokens that a worker replaces now.")
+class OAuthTokenRefreshPayload(Payload):
+    """A pair of tokens that a worker replaces now."""
+
+    oauth_token: Any = object_value("schema.installs.OAuthToken", "The pair as it is; null on user errors.")
+
+
+@plain(requires="", description="How many pairs of tokens workers replace now.")
+class OAuthTokensRefreshAllPayload(Payload):
+    """How many pairs of tokens workers replace now."""
+
+    asked: int | None = value("Refreshes on the way; null on user errors.")
 
 
 @plain(requires="", description="An install after the change.")

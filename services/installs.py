@@ -85,7 +85,7 @@ async def create(
     else:
         raise Conflict("the product is installed there", code="TAKEN", field=fields.path("productId"))
     if tokens is not None:
-        await _store_tokens(session, install, tokens, contact_id)
+        await store_tokens(session, install, tokens, contact_id)
     after = {"status": InstallStatus.INSTALLED, "product_id": product_id, "tokens": tokens and "given"}
     await audit.record(session, actor, "install.create", install, before=None, after=after)
     await events.emit(session, install, "install.created", {"partnerId": str(partner_id)})
@@ -114,7 +114,7 @@ async def activate(session: AsyncSession, actor: Principal, *, install_id: int) 
     now = clock.now()
     install.status = InstallStatus.ACTIVATED
     install.activated_at = install.activated_at or now
-    trial = await _start_trial(session, actor, install, product, now)
+    trial = await start_trial(session, actor, install, product, now)
     bonus = await _welcome(session, actor, install, product)
     await audit.record(
         session,
@@ -178,10 +178,10 @@ async def _need_token(session: AsyncSession, install_id: int) -> None:
         )
 
 
-async def _start_trial(
+async def start_trial(
     session: AsyncSession, actor: Principal, install: Install, product: Product, now: datetime
 ) -> Subscription | None:
-    """The trial of an install that never had a subscription; None where there is nothing to try."""
+    """Begin the trial of a locked install that never had a subscription; None where there is nothing to try."""
     if not product.subscriptions_enabled or product.trial_days == 0:
         return None
     if await session.scalar(select(Subscription.id).where(Subscription.install_id == install.id).limit(1)):
@@ -246,7 +246,12 @@ def _bonus_end(product: Product) -> datetime | None:
     return None if days is None else clock.now() + timedelta(days=days)
 
 
-async def _store_tokens(session: AsyncSession, install: Install, tokens: TokenPair, contact_id: int | None) -> None:
+async def store_tokens(session: AsyncSession, install: Install, tokens: TokenPair, contact_id: int | None) -> None:
+    """Keep the tokens of a locked install, in place of those that it had.
+
+    Raises:
+        InvalidValue: a token is empty, too long, or has expired.
+    """
     if tokens.expires_at <= clock.now():
         raise fields.InvalidValue("the access token has expired", field=fields.path("tokens"))
     access = fields.line(tokens.access_token, "tokens", most_chars=LONGEST_TOKEN_CHARS)

@@ -17,6 +17,7 @@ from core.settings import get_settings
 from domain.monitoring import ProcessKind
 from resolvers.mutation import run_mutation
 from resolvers.root import planner
+from web.amocrm import amocrm_routes
 from web.auth import principal_of_scope
 from web.documents import document_routes
 from web.errors import broken, refused
@@ -28,6 +29,7 @@ from web.pages import graphiql_page, page_routes
 from web.pay import pay_routes
 from web.usage import usage_routes
 from web.webhooks import webhook_routes
+from web.widget import widget_routes
 from workers.heartbeat import beating
 
 GRAPHQL_PATH = "/graphql"
@@ -59,6 +61,8 @@ def build() -> ASGIApp:
             *pay_routes,
             *document_routes,
             *usage_routes,
+            *widget_routes,
+            *amocrm_routes(),
             *page_routes,
         ],
         exception_handlers={HTTPException: refused, Exception: broken},

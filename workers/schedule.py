@@ -37,6 +37,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "gateways.check": "* * * * *",
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",
+        "oauth_tokens.refresh": "*/5 * * * *",
         "outbox.expire": "45 3 * * *",
         "outbox.verify": "*/5 * * * *",
         "payments.repair_unknown": "* * * * *",
@@ -45,6 +46,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "renewals.issue": "10 * * * *",
         "subscriptions.lapse": "*/5 * * * *",
         "subscriptions.notify": "*/10 * * * *",
+        "widget_token_uses.expire": "20 * * * *",
         "wallets.expire": "* * * * *",
         "wallets.sweep_top_ups": "*/10 * * * *",
     }

@@ -1,0 +1,276 @@
+"""A faithful local amoCRM: rotating tokens, codes that are good once, signed hooks, one-time tokens, and misbehaviour.
+
+Source: developers.kommo.com, "OAuth 2.0", "Disable hook", "One-time token"; limits of the API.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from gateways.amocrm.signatures import hook_signature
+
+ACCESS_SECONDS = 86_400
+CODE_SECONDS = 20 * 60
+CALLS_A_SECOND = 7
+SEE_OTHER = 303
+FIRST_ACCOUNT = 30_896_271
+
+SecretOf = Callable[[str], Awaitable[str | None]]
+
+
+@dataclass
+class EmulatedGrant:
+    """What an account has granted an integration.
+
+    Parameters:
+        refresh_token: the one that is to be used next.
+        spare: the one before it, which works until the next one is first used.
+    """
+
+    client_uuid: str
+    domain: str
+    access_token: str = ""
+    expires_at: float = 0.0
+    refresh_token: str = ""
+    spare: str = ""
+    revoked: bool = False
+
+
+@dataclass
+class EmulatedAccount:
+    """An account with its people."""
+
+    id: int
+    domain: str
+    name: str
+    users: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class _Code:
+    grant: EmulatedGrant
+    until: float
+    used: bool = False
+
+
+class AmoCrmEmulator:
+    """All accounts of amoCRM.
+
+    Parameters:
+        secret_of: the client secret of an integration, None where there is none.
+        redirect_uri: where codes are sent.
+    """
+
+    def __init__(self, secret_of: SecretOf, redirect_uri: str) -> None:
+        self.secret_of = secret_of
+        self.redirect_uri = redirect_uri
+        self.accounts: dict[str, EmulatedAccount] = {}
+        self.grants: list[EmulatedGrant] = []
+        self.calls: list[str] = []
+        self.lost_answers = 0
+        self.internal_errors = 0
+        self.limited = True
+        self._codes: dict[str, _Code] = {}
+        self._recent: dict[str, list[float]] = {}
+        self.app = Starlette(
+            routes=[
+                Route("/", self._desk, methods=["GET"]),
+                Route("/install", self._install_by_hand, methods=["POST"]),
+                Route("/{domain}/oauth2/access_token", self._access_token, methods=["POST"]),
+                Route("/{domain}/api/v4/account", self._account, methods=["GET"]),
+                Route("/{domain}/api/v4/users", self._users, methods=["GET"]),
+            ]
+        )
+
+    def account(self, domain: str) -> EmulatedAccount:
+        """The account of a domain; made with one administrator where there is none."""
+        if domain not in self.accounts:
+            number = FIRST_ACCOUNT + len(self.accounts)
+            name = domain.partition(".")[0].capitalize()
+            admin = {"id": 8_375_357 + number, "name": f"Admin of {name}", "email": f"admin@{domain}", "lang": "ru"}
+            self.accounts[domain] = EmulatedAccount(number, domain, name, [admin])
+        return self.accounts[domain]
+
+    def install(self, domain: str, client_uuid: str) -> str:
+        """Install an integration in an account; gives the code that the redirect carries."""
+        self.account(domain)
+        grant = EmulatedGrant(client_uuid, domain)
+        self.grants.append(grant)
+        code = f"def502{secrets.token_hex(24)}"
+        self._codes[code] = _Code(grant, time.time() + CODE_SECONDS)
+        return code
+
+    def redirect(self, domain: str, client_uuid: str, code: str, state: str = "") -> dict[str, str]:
+        """The query of the redirect."""
+        return {"code": code, "referer": domain, "client_id": client_uuid, "state": state, "from_widget": "1"}
+
+    async def uninstall(self, domain: str, client_uuid: str) -> dict[str, str]:
+        """Uninstall an integration: its tokens end; gives the query of the signed hook."""
+        for grant in self.grants:
+            if (grant.domain, grant.client_uuid) == (domain, client_uuid):
+                grant.revoked = True
+        account_id = str(self.account(domain).id)
+        secret = await self.secret_of(client_uuid) or ""
+        signature = hook_signature(client_uuid, account_id, secret)
+        return {"client_uuid": client_uuid, "account_id": account_id, "signature": signature}
+
+    async def widget_token(self, domain: str, client_uuid: str, audience: str, **claims: Any) -> str:
+        """A one-time token as a widget sends it; ``claims`` replace or, where None, remove those of a good one."""
+        now = int(time.time())
+        told: dict[str, Any] = {
+            "iss": f"https://{domain}",
+            "aud": audience,
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "nbf": now,
+            "exp": now + 1800,
+            "account_id": self.account(domain).id,
+            "subdomain": domain.partition(".")[0],
+            "client_uuid": client_uuid,
+            "user_id": self.account(domain).users[0]["id"],
+            "is_admin": True,
+            **claims,
+        }
+        secret = await self.secret_of(client_uuid) or ""
+        body = {name: value for name, value in told.items() if value is not None}
+        return jwt.encode({"alg": "HS256", "typ": "JWT"}, body, OctKey.import_key(secret))
+
+    async def _desk(self, request: Request) -> Response:
+        """A page to install an integration by hand."""
+        client = escape(request.query_params.get("client_id", ""), quote=True)
+        return HTMLResponse(
+            "<!doctype html><title>amoCRM emulator</title><h1>amoCRM emulator</h1>"
+            '<form method="post" action="install">'
+            f'<p><label>Integration (client UUID) <input name="client_id" value="{client}" size="40"></label></p>'
+            '<p><label>Account <input name="domain" value="demo.amocrm.ru"></label></p>'
+            "<p><button>Install</button></p></form>"
+        )
+
+    async def _install_by_hand(self, request: Request) -> Response:
+        form = await request.form()
+        client, domain = str(form.get("client_id", "")), str(form.get("domain", ""))
+        query = self.redirect(domain, client, self.install(domain, client))
+        return RedirectResponse(f"{self.redirect_uri}?{urlencode(query)}", SEE_OTHER)
+
+    async def _access_token(self, request: Request) -> Response:
+        self.calls.append("access_token")
+        body = await request.json()
+        domain, client = request.path_params["domain"], body.get("client_id")
+        trouble = self._trouble(str(client))
+        if trouble is not None:
+            return trouble
+        if (
+            body.get("client_secret") != await self.secret_of(str(client))
+            or body.get("redirect_uri") != self.redirect_uri
+        ):
+            return _problem(400, "Некорректный запрос", "Client authentication failed")
+        grant = self._grant_of(body, domain, str(client))
+        if grant is None:
+            return _problem(400, "Некорректный запрос", "Token has been revoked, used or expired")
+        grant.access_token = f"eyJ{secrets.token_urlsafe(40)}"
+        grant.refresh_token = f"def50200{secrets.token_hex(40)}"
+        grant.expires_at = time.time() + ACCESS_SECONDS
+        if self.lost_answers:
+            self.lost_answers -= 1
+            return _problem(502, "Bad Gateway", "the answer was lost")
+        return JSONResponse(
+            {
+                "token_type": "Bearer",
+                "expires_in": ACCESS_SECONDS,
+                "access_token": grant.access_token,
+                "refresh_token": grant.refresh_token,
+            }
+        )
+
+    def _grant_of(self, body: dict[str, Any], domain: str, client: str) -> EmulatedGrant | None:
+        if body.get("grant_type") == "authorization_code":
+            code = self._codes.get(str(body.get("code")))
+            if code is None or code.used or code.until < time.time():
+                return None
+            if (code.grant.domain, code.grant.client_uuid) != (domain, client):
+                return None
+            code.used = True
+            return code.grant
+        asked = str(body.get("refresh_token"))
+        for grant in self.grants:
+            if grant.revoked or (grant.domain, grant.client_uuid) != (domain, client):
+                continue
+            if asked == grant.refresh_token:
+                grant.spare = asked
+                return grant
+            # The answer may have been lost, so the one before works until the new one is first used.
+            if asked == grant.spare:
+                return grant
+        return None
+
+    async def _account(self, request: Request) -> Response:
+        grant = self._authorised(request)
+        if isinstance(grant, Response):
+            return grant
+        account = self.account(grant.domain)
+        return JSONResponse(
+            {
+                "id": account.id,
+                "name": account.name,
+                "subdomain": account.domain.partition(".")[0],
+                "current_user_id": account.users[0]["id"],
+                "country": "RU",
+                "currency": "RUB",
+            }
+        )
+
+    async def _users(self, request: Request) -> Response:
+        grant = self._authorised(request)
+        if isinstance(grant, Response):
+            return grant
+        users = self.account(grant.domain).users
+        limit, page = int(request.query_params.get("limit", "50")), int(request.query_params.get("page", "1"))
+        chosen = users[(page - 1) * limit : page * limit]
+        if not chosen:
+            return Response(status_code=204)
+        return JSONResponse({"_total_items": len(users), "_page": page, "_embedded": {"users": chosen}})
+
+    def _authorised(self, request: Request) -> EmulatedGrant | Response:
+        self.calls.append(request.url.path.rpartition("/")[2])
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        for grant in self.grants:
+            if token and grant.access_token == token and grant.domain == request.path_params["domain"]:
+                trouble = self._trouble(grant.client_uuid)
+                if trouble is not None:
+                    return trouble
+                if grant.revoked or grant.expires_at < time.time():
+                    break
+                # Using what a refresh gave ends the token before it.
+                grant.spare = ""
+                return grant
+        return _problem(401, "Unauthorized", "Unauthorized")
+
+    def _trouble(self, client: str) -> Response | None:
+        if self.internal_errors:
+            self.internal_errors -= 1
+            return _problem(500, "Internal Server Error", "try later")
+        now = time.monotonic()
+        recent = self._recent[client] = [moment for moment in self._recent.get(client, []) if moment > now - 1]
+        recent.append(now)
+        if self.limited and len(recent) > CALLS_A_SECOND:
+            return _problem(429, "Too Many Requests", "at most 7 requests a second")
+        return None
+
+
+def _problem(status: int, title: str, hint: str) -> Response:
+    body = {"title": title, "status": status, "hint": hint, "detail": hint}
+    return JSONResponse(body, status, media_type="application/problem+json")

@@ -1,0 +1,22 @@
+"""amoCRM: widgets installed and uninstalled by accounts, tokens kept fresh, widgets' own requests (INS-2 to INS-5)."""
+
+from services.amocrm.install import install_from_redirect
+from services.amocrm.integrations import client_secret, redirect_uri
+from services.amocrm.tokens import ask_for_refreshes, refresh, request_refresh, request_refresh_of_all
+from services.amocrm.uninstall import uninstall
+from services.amocrm.widget import WidgetState, expire_token_uses, widget_principal, widget_state
+
+__all__ = [
+    "WidgetState",
+    "ask_for_refreshes",
+    "client_secret",
+    "expire_token_uses",
+    "install_from_redirect",
+    "redirect_uri",
+    "refresh",
+    "request_refresh",
+    "request_refresh_of_all",
+    "uninstall",
+    "widget_principal",
+    "widget_state",
+]

@@ -1,0 +1,134 @@
+"""A widget asks for itself: who it is by a one-time token, how its install stands in one query (INS-5, ACC-7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.errors import NotFound
+from core.principal import Principal
+from core.settings import get_settings
+from gateways.amocrm.signatures import CLOCK_SKEW, BadToken, claimed_integration, read_token
+from models import Install, Partner, WidgetTokenUse
+from services.amocrm.integrations import integration_of
+
+_USER = frozenset({"install:read", "subscription:read", "plan:read", "wallet:read"})
+_ADMIN = _USER | {"install:activate", "subscription:write", "invoice:read", "invoice:pay", "wallet:buy"}
+
+_STATE = text("""
+    SELECT i.id AS install_id, i.status, i.subscription_kind, i.subscribed_until,
+        coalesce(i.subscribed_until > :now, false) AND i.status = 'ACTIVATED' AS active,
+        s.status AS subscription_status, s.seats, s.auto_renew, s.cancel_at_period_end, plans.name AS plan,
+        spendable_coins(w.id, :now) AS balance, w.low_since IS NOT NULL AS low,
+        open.number AS invoice_number, open.total AS invoice_total, open.currency AS invoice_currency,
+        open.payment_link
+    FROM installs i
+    LEFT JOIN subscriptions s ON s.install_id = i.id AND s.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')
+    LEFT JOIN plans ON plans.id = s.plan_id
+    LEFT JOIN wallets w ON w.install_id = i.id
+    LEFT JOIN LATERAL (
+        SELECT invoices.number, invoices.total, invoices.currency, (
+            SELECT payments.payment_link FROM payments
+            WHERE payments.invoice_id = invoices.id AND payments.status IN ('PENDING', 'REJECTED')
+            ORDER BY payments.id DESC LIMIT 1) AS payment_link
+        FROM invoices
+        WHERE invoices.install_id = i.id AND invoices.status IN ('PENDING', 'ACTION_REQUIRED', 'FAILED')
+        ORDER BY invoices.id DESC LIMIT 1) AS open ON true
+    WHERE i.id = :install
+""")
+
+
+@dataclass(frozen=True)
+class WidgetState:
+    """How an install stands.
+
+    Parameters:
+        active: whether it may be used now.
+        balance: coins that may be spent; None without a wallet.
+        invoice_number: the newest bill that waits for its payment, with its amount and link.
+    """
+
+    install_id: int
+    status: str
+    subscription_kind: str
+    subscribed_until: datetime | None
+    active: bool
+    subscription_status: str | None
+    seats: int | None
+    auto_renew: bool | None
+    cancel_at_period_end: bool | None
+    plan: str | None
+    balance: Decimal | None
+    low: bool
+    invoice_number: str | None
+    invoice_total: Decimal | None
+    invoice_currency: str | None
+    payment_link: str | None
+
+
+@dataclass(frozen=True)
+class WidgetCaller:
+    """Who asks: a partner's user of the CRM, in one install. Administrators of the account may order and pay."""
+
+    principal: Principal
+    install_id: int
+    product_id: int
+
+
+async def widget_principal(session: AsyncSession, token: str) -> WidgetCaller:
+    """Who sends a one-time token, which is used up by this; commit before anything else is done.
+
+    Raises:
+        BadToken: not genuine, not for us, not for now, or used before.
+        NotFound: the widget is not installed in the token's account.
+    """
+    client_uuid = claimed_integration(token)
+    try:
+        product, integration = await integration_of(session, client_uuid)
+    except NotFound:
+        raise BadToken("the token is for another integration") from None
+    claims = read_token(
+        token,
+        secret=integration.client_secret,
+        client_uuid=integration.client_uuid,
+        audience=get_settings().base_url,
+        now=clock.now(),
+    )
+    kept = claims.expires_at + CLOCK_SKEW
+    used = insert(WidgetTokenUse).values(product_id=product.id, jti=claims.jti, expires_at=kept)
+    first = await session.scalar(used.on_conflict_do_nothing().returning(WidgetTokenUse.jti))
+    if first is None:
+        raise BadToken("the token was used before")
+    found = (
+        select(Install.id, Install.partner_id)
+        .join(Partner, Partner.id == Install.partner_id)
+        .where(Partner.amocrm_account_id == claims.account_id, Install.product_id == product.id)
+    )
+    row = (await session.execute(found)).one_or_none()
+    if row is None:
+        raise NotFound.of("Install")
+    principal = Principal(
+        kind="partner",
+        partner_id=row.partner_id,
+        permissions=_ADMIN if claims.is_admin else _USER,
+        roles=("WIDGET",),
+    )
+    return WidgetCaller(principal, row.id, product.id)
+
+
+async def widget_state(session: AsyncSession, install_id: int) -> WidgetState:
+    """How an install stands, in one query."""
+    row = (await session.execute(_STATE, {"install": install_id, "now": clock.now()})).one()
+    return WidgetState(*row)
+
+
+async def expire_token_uses(session: AsyncSession) -> int:
+    """Forget tokens that have ended by themselves; gives how many."""
+    gone = delete(WidgetTokenUse).where(WidgetTokenUse.expires_at < clock.now()).returning(WidgetTokenUse.jti)
+    return len((await session.scalars(gone)).all())

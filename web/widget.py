@@ -1,0 +1,171 @@
+"""Doors for widgets in the pages of amoCRM: state, activation, plans and orders, by one-time tokens (INS-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from core.database import transaction
+from core.errors import Unauthenticated
+from domain.catalog import Term
+from gateways.amocrm.hosts import is_account_origin
+from gateways.amocrm.signatures import LONGEST_TOKEN_CHARS
+from models import Invoice, Payment, Plan, PlanPrice
+from policies.scopes import require
+from services import amocrm, billing, installs
+from services.amocrm.widget import WidgetCaller
+from web.rest import Fields, Malformed, answer, json_object, rest
+
+PATH = "/api/v1/widget"
+ALLOWED_HEADERS = "X-Auth-Token, Content-Type"
+PREFLIGHT_SECONDS = "600"
+_ORDER = frozenset({"planId", "term", "seats"})
+Door = Callable[[Request, WidgetCaller], Awaitable[Response]]
+
+
+async def show(_: Request, caller: WidgetCaller) -> Response:
+    """How the install stands."""
+    return answer(await _state(caller))
+
+
+async def activate(_: Request, caller: WidgetCaller) -> Response:
+    """Activate the install: trial, wallet, bonus; twice is once."""
+    require(caller.principal, "install:activate", "POST /api/v1/widget/activate")
+    async with transaction() as session:
+        await installs.activate(session, caller.principal, install_id=caller.install_id)
+    return answer(await _state(caller))
+
+
+async def plans(_: Request, caller: WidgetCaller) -> Response:
+    """The plans on sale for the widget, with their prices."""
+    wanted = (
+        select(Plan, PlanPrice)
+        .join(PlanPrice, PlanPrice.plan_id == Plan.id)
+        .where(Plan.product_id == caller.product_id, Plan.active)
+        .order_by(Plan.id, PlanPrice.id)
+    )
+    offered: dict[int, dict[str, Any]] = {}
+    async with transaction() as session:
+        for plan, price in await session.execute(wanted):
+            told = offered.setdefault(
+                plan.id,
+                {"planId": str(plan.id), "name": plan.name, "minSeats": plan.min_seats, "currency": plan.currency}
+                | {"pricingModel": plan.pricing_model, "prices": []},
+            )
+            told["prices"].append({"term": price.term, "unitPrice": price.unit_price})
+    return answer({"plans": list(offered.values())})
+
+
+async def order(request: Request, caller: WidgetCaller) -> Response:
+    """Order a subscription; the link leads to the gateway's page. An order that waits is replaced."""
+    body = Fields(await json_object(request), _ORDER)
+    term = body.text("term", most_chars=20, default=Term.MONTH.value)
+    if term not in Term.__members__:
+        raise Malformed(f"term is one of {', '.join(Term.__members__)}", field=("term",))
+    async with transaction() as session:
+        invoice, payment = await billing.create_subscription(
+            session,
+            caller.principal,
+            install_id=caller.install_id,
+            plan_id=body.key("planId"),
+            term=Term(term),
+            seats=body.whole("seats", default=0) or None,
+            replace=True,
+        )
+        invoice_id, payment_id = invoice.id, payment.id
+    await billing.open_payment(payment_id)
+    async with transaction() as session:
+        billed = await session.get_one(Invoice, invoice_id)
+        paid = await session.get_one(Payment, payment_id)
+        told = {"invoiceNumber": billed.number, "total": billed.total, "currency": billed.currency}
+        return answer({**told, "paymentLink": paid.payment_link}, 201)
+
+
+async def preflight(request: Request) -> Response:
+    """What a browser asks before it sends a token from an account's page."""
+    origin = request.headers.get("origin", "")
+    if not is_account_origin(origin):
+        return Response(status_code=403)
+    return Response(
+        status_code=204,
+        headers={
+            **_cors(origin),
+            "Access-Control-Allow-Methods": "GET, POST",
+            "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+            "Access-Control-Max-Age": PREFLIGHT_SECONDS,
+        },
+    )
+
+
+async def _state(caller: WidgetCaller) -> dict[str, Any]:
+    async with transaction() as session:
+        state = await amocrm.widget_state(session, caller.install_id)
+    invoice = None
+    if state.invoice_number is not None:
+        invoice = {
+            "number": state.invoice_number,
+            "total": state.invoice_total,
+            "currency": state.invoice_currency,
+            "paymentLink": state.payment_link,
+        }
+    subscription = None
+    if state.subscription_status is not None:
+        subscription = {
+            "status": state.subscription_status,
+            "plan": state.plan,
+            "seats": state.seats,
+            "autoRenew": state.auto_renew,
+            "endsWithPeriod": state.cancel_at_period_end,
+        }
+    return {
+        "installId": str(state.install_id),
+        "status": state.status,
+        "active": state.active,
+        "kind": state.subscription_kind,
+        "paidUntil": state.subscribed_until,
+        "subscription": subscription,
+        "balance": state.balance,
+        "balanceIsLow": state.low,
+        "invoice": invoice,
+    }
+
+
+def _door(door: Door) -> Callable[[Request], Awaitable[Response]]:
+    async def opened(request: Request) -> Response:
+        token = request.headers.get("x-auth-token", "")
+        if not 1 <= len(token) <= LONGEST_TOKEN_CHARS:
+            raise Unauthenticated("send the widget's one-time token in X-Auth-Token")
+        # Used up before anything is done, so that whatever fails later, the token is not good again.
+        async with transaction() as session:
+            caller = await amocrm.widget_principal(session, token)
+        return await door(request, caller)
+
+    async def with_cors(request: Request) -> Response:
+        response = await rest(opened)(request)
+        origin = request.headers.get("origin", "")
+        if is_account_origin(origin):
+            response.headers.update(_cors(origin))
+        return response
+
+    return with_cors
+
+
+def _cors(origin: str) -> dict[str, str]:
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+
+def _routes(path: str, door: Door, method: str) -> list[BaseRoute]:
+    return [Route(path, _door(door), methods=[method]), Route(path, preflight, methods=["OPTIONS"])]
+
+
+widget_routes: list[BaseRoute] = [
+    *_routes(f"{PATH}/install", show, "GET"),
+    *_routes(f"{PATH}/activate", activate, "POST"),
+    *_routes(f"{PATH}/plans", plans, "GET"),
+    *_routes(f"{PATH}/orders", order, "POST"),
+]
