@@ -24,6 +24,13 @@ MARGIN = 1.15
 PAGE = 250
 MOST_PAGES = 40
 LONGEST_TOKEN_LIFE = timedelta(days=30)
+# Answers that say no for good. Others, such as the 403 of a block for too many calls, end by themselves.
+_NO = frozenset({400, 401})
+# An account that is not paid for, or a person who may not list people, says no too.
+_NO_TO_USERS = frozenset({400, 401, 402, 403})
+TOO_MANY = 429
+TRIES_AFTER_TOO_MANY = 2
+LONGEST_PATIENCE_SECONDS = 3.0
 
 _turns: defaultdict[tuple[int, str], list[float]] = defaultdict(lambda: [0.0])
 
@@ -128,7 +135,7 @@ class AmoCrm:
         """All people in the account; only administrators' tokens may ask."""
         found: list[CrmUser] = []
         for page in range(1, MOST_PAGES + 1):
-            told = await self._get(f"/api/v4/users?limit={PAGE}&page={page}", access_token)
+            told = await self._get(f"/api/v4/users?limit={PAGE}&page={page}", access_token, _NO_TO_USERS)
             users = told.get("_embedded", {}).get("users", [])
             found += [CrmUser(int(user["id"]), str(user["name"]), user.get("email") or None) for user in users]
             if len(users) < PAGE:
@@ -154,31 +161,44 @@ class AmoCrm:
             raise AmoCrmUnanswered("amoCRM answered with tokens of an impossible life")
         return tokens
 
-    async def _get(self, path: str, access_token: str) -> dict[str, Any]:
-        return await self._call("GET", path, headers={"Authorization": f"Bearer {access_token}"})
+    async def _get(self, path: str, access_token: str, no: frozenset[int] = _NO) -> dict[str, Any]:
+        return await self._call("GET", path, no, headers={"Authorization": f"Bearer {access_token}"})
 
-    async def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        await _take_turn(self._integration.client_uuid)
-        try:
-            async with http.client() as client:
-                answer = await client.request(method, self._base + path, **more)
-        except httpx.HTTPError as error:
-            raise AmoCrmUnanswered(f"amoCRM did not answer: {type(error).__name__}") from error
-        # 429 and the block that follows it end by themselves.
-        if answer.is_server_error or answer.status_code == 429:
-            raise AmoCrmUnanswered(f"amoCRM answered {answer.status_code}")
+    async def _call(self, method: str, path: str, no: frozenset[int] = _NO, **more: Any) -> dict[str, Any]:
+        answer = await self._patiently(method, path, **more)
         if answer.status_code == 204:
             return {}
         try:
             told = orjson.loads(answer.content)
         except orjson.JSONDecodeError:
             told = None
-        if answer.is_error:
+        if answer.status_code in no:
             detail = told.get("hint") or told.get("detail") or told.get("title") if isinstance(told, dict) else None
             raise AmoCrmRefused(f"amoCRM answered {answer.status_code}: {str(detail)[:200]}", answer.status_code)
+        if not answer.is_success:
+            raise AmoCrmUnanswered(f"amoCRM answered {answer.status_code}")
         if not isinstance(told, dict):
             raise AmoCrmUnanswered("amoCRM answered with something that is not JSON")
         return told
+
+    async def _patiently(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """The answer; a call that came too soon was not looked at, so it is sent again a little later."""
+        for left in range(TRIES_AFTER_TOO_MANY, -1, -1):
+            await _take_turn(self._integration.client_uuid)
+            try:
+                async with http.client() as client:
+                    answer = await client.request(method, self._base + path, **more)
+            except httpx.HTTPError as error:
+                raise AmoCrmUnanswered(f"amoCRM did not answer: {type(error).__name__}") from error
+            if answer.status_code != TOO_MANY or left == 0:
+                break
+            await asyncio.sleep(_patience(answer.headers.get("retry-after")))
+        return answer
+
+
+def _patience(retry_after: str | None) -> float:
+    asked = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 1.0
+    return min(asked, LONGEST_PATIENCE_SECONDS)
 
 
 def _base(domain: str) -> str:

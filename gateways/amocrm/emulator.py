@@ -5,6 +5,7 @@ Source: developers.kommo.com, "OAuth 2.0", "Disable hook", "One-time token"; lim
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 import uuid
@@ -83,7 +84,11 @@ class AmoCrmEmulator:
         self.calls: list[str] = []
         self.lost_answers = 0
         self.internal_errors = 0
+        self.next_statuses: list[int] = []
+        self.slow_seconds = 0.0
         self.limited = True
+        # The docs say both that the refresh token before the last one still works and that it does not.
+        self.spares_work = True
         self._codes: dict[str, _Code] = {}
         self._recent: dict[str, list[float]] = {}
         self.app = Starlette(
@@ -170,7 +175,7 @@ class AmoCrmEmulator:
         self.calls.append("access_token")
         body = await request.json()
         domain, client = request.path_params["domain"], body.get("client_id")
-        trouble = self._trouble(str(client))
+        trouble = await self._trouble(str(client))
         if trouble is not None:
             return trouble
         if (
@@ -213,12 +218,12 @@ class AmoCrmEmulator:
                 grant.spare = asked
                 return grant
             # The answer may have been lost, so the one before works until the new one is first used.
-            if asked == grant.spare:
+            if asked == grant.spare and self.spares_work:
                 return grant
         return None
 
     async def _account(self, request: Request) -> Response:
-        grant = self._authorised(request)
+        grant = await self._authorised(request)
         if isinstance(grant, Response):
             return grant
         account = self.account(grant.domain)
@@ -234,7 +239,7 @@ class AmoCrmEmulator:
         )
 
     async def _users(self, request: Request) -> Response:
-        grant = self._authorised(request)
+        grant = await self._authorised(request)
         if isinstance(grant, Response):
             return grant
         users = self.account(grant.domain).users
@@ -244,12 +249,12 @@ class AmoCrmEmulator:
             return Response(status_code=204)
         return JSONResponse({"_total_items": len(users), "_page": page, "_embedded": {"users": chosen}})
 
-    def _authorised(self, request: Request) -> EmulatedGrant | Response:
+    async def _authorised(self, request: Request) -> EmulatedGrant | Response:
         self.calls.append(request.url.path.rpartition("/")[2])
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         for grant in self.grants:
             if token and grant.access_token == token and grant.domain == request.path_params["domain"]:
-                trouble = self._trouble(grant.client_uuid)
+                trouble = await self._trouble(grant.client_uuid)
                 if trouble is not None:
                     return trouble
                 if grant.revoked or grant.expires_at < time.time():
@@ -259,10 +264,13 @@ class AmoCrmEmulator:
                 return grant
         return _problem(401, "Unauthorized", "Unauthorized")
 
-    def _trouble(self, client: str) -> Response | None:
+    async def _trouble(self, client: str) -> Response | None:
+        await asyncio.sleep(self.slow_seconds)
         if self.internal_errors:
             self.internal_errors -= 1
             return _problem(500, "Internal Server Error", "try later")
+        if self.next_statuses:
+            return _problem(self.next_statuses.pop(0), "Trouble", "as you wished")
         now = time.monotonic()
         recent = self._recent[client] = [moment for moment in self._recent.get(client, []) if moment > now - 1]
         recent.append(now)

@@ -180,3 +180,40 @@ async def test_the_limit_of_seven_calls_a_second_is_kept(crm: Crm) -> None:
     integration = Integration(crm.client_uuid, SECRET, f"{BASE}/amocrm/oauth")
     await asyncio.gather(*(AmoCrm(DOMAIN, integration).account(crm.emulator.grants[0].access_token) for _ in range(12)))
     assert len(crm.emulator.calls) == 12
+
+
+@pytest.mark.parametrize("status", [402, 403, 404, 408, 500, 503])
+async def test_what_is_no_refusal_flags_nothing(crm: Crm, owner: asyncpg.Connection, status: int) -> None:
+    """A block for too many calls (403), above all, must not cost us every account."""
+    await crm.install()
+    key = await age(owner)
+    crm.emulator.next_statuses = [status]
+    with pytest.raises(AmoCrmUnanswered, match=str(status)):
+        await amocrm.refresh(key, force=False)
+    assert await owner.fetchval("SELECT invalid_because FROM oauth_tokens WHERE active") is None
+    clock.travel(clock.now() + timedelta(minutes=2))
+    assert await amocrm.refresh(key, force=False)
+
+
+async def test_a_call_that_came_too_soon_is_sent_again(crm: Crm, owner: asyncpg.Connection) -> None:
+    await crm.install()
+    key = await age(owner)
+    crm.emulator.next_statuses = [429]
+    assert await amocrm.refresh(key, force=False)
+
+
+async def test_where_the_old_token_is_dead_the_loss_is_told(crm: Crm, owner: asyncpg.Connection) -> None:
+    """Should amoCRM not keep what its docs promise, a person hears of it while the access token still works."""
+    await crm.install()
+    key = await age(owner)
+    crm.emulator.spares_work = False
+    crm.emulator.lost_answers = 1
+    with pytest.raises(AmoCrmUnanswered):
+        await amocrm.refresh(key, force=False)
+    clock.travel(clock.now() + timedelta(minutes=2))
+    assert not await amocrm.refresh(key, force=False)
+    row = await owner.fetchrow("SELECT invalid_because, expires_at > now() AS works FROM oauth_tokens WHERE active")
+    assert row is not None
+    assert row["invalid_because"]
+    assert row["works"]
+    assert await owner.fetchval("SELECT count(*) FROM product_events WHERE type = 'install.authorization_lost'") == 1
