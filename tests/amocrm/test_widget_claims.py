@@ -78,9 +78,19 @@ def acceptable(name: str, value: Any) -> bool:
 CHECKED = ("iss", "aud", "jti", "iat", "nbf", "exp", "account_id", "user_id", "client_uuid")
 NEAR = st.integers(NOW - 2 * LIFE, NOW + 2 * LIFE)
 HOSTS = st.sampled_from(
-    ["https://other.kommo.com", "https://x.amocrm.com", "http://devteam.amocrm.ru", "https://amocrm.ru"]
-    + ["https://devteam.amocrm.ru.evil.example", "https://devteam.amocrm.ru/", "https://a.b.amocrm.ru"]
-    + ["https://u@devteam.amocrm.ru", "https://devteam.amocrm.ru:443", "devteam.amocrm.ru", "https://[::1]"]
+    [
+        "https://other.kommo.com",
+        "https://x.amocrm.com",
+        "http://devteam.amocrm.ru",
+        "https://amocrm.ru",
+        "https://devteam.amocrm.ru.evil.example",
+        "https://devteam.amocrm.ru/",
+        "https://a.b.amocrm.ru",
+        "https://u@devteam.amocrm.ru",
+        "https://devteam.amocrm.ru:443",
+        "devteam.amocrm.ru",
+        "https://[::1]",
+    ]
 )
 
 
