@@ -74,6 +74,14 @@ class Settings(BaseSettings):
     query_cost_limit: int = Field(
         default=50_000, ge=100, description="Largest static cost of one operation: fields times page sizes."
     )
+    usage_requests_per_minute: int = Field(
+        default=30_000,
+        ge=1,
+        description="Requests of one product's back end to the usage API that one API process takes, a minute.",
+    )
+    widget_requests_per_minute: int = Field(
+        default=120, ge=1, description="Requests of one install's widgets that one API process takes, a minute."
+    )
     gateway: Literal["sandbox", "tbank"] = Field(default="sandbox", description="Payment gateway of new payments.")
     tbank_url: str = Field(default="https://securepay.tinkoff.ru/v2/", description="Base address of T-Bank's API v2.")
     tbank_terminal_key: str | None = Field(default=None, description="T-Bank terminal key.")

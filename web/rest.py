@@ -15,6 +15,7 @@ from starlette.responses import Response
 from core import metrics
 from core.errors import Conflict, Forbidden, KontoraError, NotFound, Unauthenticated, UserError
 from core.logging import get_logger
+from core.rates import RateLimited
 from core.request import current_request
 from web.body import BodyTooLarge, read_body
 
@@ -48,7 +49,9 @@ def failure(error: KontoraError, **more: Any) -> Response:
     if error.field:
         told["field"] = ".".join(part for part in error.field if part != "input")
     status = _status(error)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.retry_after_seconds)
     return answer({"error": {**told, **more}}, status, headers)
 
 

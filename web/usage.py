@@ -12,6 +12,8 @@ from starlette.routing import BaseRoute, Route
 from core.database import transaction
 from core.errors import Unauthenticated
 from core.principal import Principal
+from core.rates import Rates
+from core.settings import get_settings
 from ledger.charge import Charge, Charged, Outcome
 from ledger.post import InsufficientCoins, InvalidCoins, check_amount
 from models import WalletHold
@@ -23,6 +25,7 @@ from web.rest import Fields, Malformed, answer, failure, json_object, rest
 PATH = "/api/v1/usage"
 LONGEST_KEY = 200
 LONGEST_DESCRIPTION = 500
+_rates = Rates()
 _CHARGE = frozenset({"installId", "amount", "description", "record"})
 _LISTED = frozenset({"installId", "amount", "description", "idempotencyKey"})
 _HOLD = frozenset({"installId", "amount", "description", "expiresInSeconds"})
@@ -120,7 +123,9 @@ async def _product(request: Request) -> Principal:
     if token is None:
         raise Unauthenticated("send the project token in X-Project-Token")
     async with transaction() as session:
-        return await access.product_principal(session, token)
+        actor = await access.product_principal(session, token)
+    _rates.take(actor.product_id, get_settings().usage_requests_per_minute)
+    return actor
 
 
 def _key(request: Request) -> str:

@@ -1,30 +1,35 @@
-"""Doors for widgets in the pages of amoCRM: state, activation, plans and orders, by one-time tokens (INS-5)."""
+"""Doors for widgets in the pages of amoCRM: state, activation, orders and payments, by one-time tokens (INS-5)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from core.database import transaction
-from core.errors import Unauthenticated
+from core.errors import NotFound, Unauthenticated
+from core.rates import Rates
+from core.settings import get_settings
 from domain.catalog import Term
 from gateways.amocrm.hosts import is_account_origin
 from gateways.amocrm.signatures import LONGEST_TOKEN_CHARS
-from models import Invoice, Payment, Plan, PlanPrice
+from models import CoinPackage, Invoice, Payment, Plan, PlanPrice, Wallet
 from policies.scopes import require
-from services import amocrm, billing, installs
+from services import amocrm, billing, installs, wallets
 from services.amocrm.widget import WidgetCaller
 from web.rest import Fields, Malformed, answer, json_object, rest
 
 PATH = "/api/v1/widget"
 ALLOWED_HEADERS = "X-Auth-Token, Content-Type"
+TOLD_HEADERS = "Retry-After, X-Request-Id"
 PREFLIGHT_SECONDS = "600"
+LONGEST_NUMBER = 50
 _ORDER = frozenset({"planId", "term", "seats"})
+_rates = Rates()
 Door = Callable[[Request, WidgetCaller], Awaitable[Response]]
 
 
@@ -68,7 +73,7 @@ async def order(request: Request, caller: WidgetCaller) -> Response:
     if term not in Term.__members__:
         raise Malformed(f"term is one of {', '.join(Term.__members__)}", field=("term",))
     async with transaction() as session:
-        invoice, payment = await billing.create_subscription(
+        _, payment = await billing.create_subscription(
             session,
             caller.principal,
             install_id=caller.install_id,
@@ -77,13 +82,55 @@ async def order(request: Request, caller: WidgetCaller) -> Response:
             seats=body.whole("seats", default=0) or None,
             replace=True,
         )
-        invoice_id, payment_id = invoice.id, payment.id
-    await billing.open_payment(payment_id)
+        payment_id = payment.id
+    return await _payable(payment_id, 201)
+
+
+async def packages(_: Request, caller: WidgetCaller) -> Response:
+    """The packages of coins on sale for the widget."""
+    wanted = (
+        select(CoinPackage)
+        .where(CoinPackage.active, or_(CoinPackage.product_id.is_(None), CoinPackage.product_id == caller.product_id))
+        .order_by(CoinPackage.price, CoinPackage.id)
+    )
     async with transaction() as session:
-        billed = await session.get_one(Invoice, invoice_id)
-        paid = await session.get_one(Payment, payment_id)
-        told = {"invoiceNumber": billed.number, "total": billed.total, "currency": billed.currency}
-        return answer({**told, "paymentLink": paid.payment_link}, 201)
+        offered = [
+            {
+                "packageId": str(package.id),
+                "name": package.name,
+                "coins": package.coins,
+                "price": package.price,
+                "currency": package.currency,
+            }
+            for package in await session.scalars(wanted)
+        ]
+    return answer({"packages": offered})
+
+
+async def buy_coins(request: Request, caller: WidgetCaller) -> Response:
+    """Order a package of coins; they come once it is paid."""
+    body = Fields(await json_object(request), frozenset({"packageId"}))
+    async with transaction() as session:
+        wallet_id = await session.scalar(select(Wallet.id).where(Wallet.install_id == caller.install_id))
+        if wallet_id is None:
+            raise NotFound("there is no wallet; activate the widget first")
+        _, payment = await wallets.buy(session, caller.principal, wallet_id=wallet_id, package_id=body.key("packageId"))
+        payment_id = payment.id
+    return await _payable(payment_id, 201)
+
+
+async def pay(request: Request, caller: WidgetCaller) -> Response:
+    """A link that pays a bill of the install which waits, such as one of a renewal; a link that ended is made anew."""
+    body = Fields(await json_object(request), frozenset({"invoiceNumber"}))
+    number = body.text("invoiceNumber", most_chars=LONGEST_NUMBER)
+    wanted = select(Invoice.id).where(Invoice.install_id == caller.install_id, Invoice.number == number)
+    async with transaction() as session:
+        invoice_id = await session.scalar(wanted)
+        if invoice_id is None:
+            raise NotFound.of("Invoice", field=("invoiceNumber",))
+        payment = await billing.refresh_payment_link(session, caller.principal, invoice_id=invoice_id)
+        payment_id = payment.id
+    return await _payable(payment_id, 200)
 
 
 async def preflight(request: Request) -> Response:
@@ -100,6 +147,16 @@ async def preflight(request: Request) -> Response:
             "Access-Control-Max-Age": PREFLIGHT_SECONDS,
         },
     )
+
+
+async def _payable(payment_id: int, status: int) -> Response:
+    """A bill with the link that pays it, which the gateway gives now."""
+    await billing.open_payment(payment_id)
+    async with transaction() as session:
+        paid = await session.get_one(Payment, payment_id)
+        billed = await session.get_one(Invoice, paid.invoice_id)
+        told = {"invoiceNumber": billed.number, "total": billed.total, "currency": billed.currency}
+        return answer({**told, "paymentLink": paid.payment_link}, status)
 
 
 async def _state(caller: WidgetCaller) -> dict[str, Any]:
@@ -143,6 +200,7 @@ def _door(door: Door) -> Callable[[Request], Awaitable[Response]]:
         # Used up before anything is done, so that whatever fails later, the token is not good again.
         async with transaction() as session:
             caller = await amocrm.widget_principal(session, token)
+        _rates.take(caller.install_id, get_settings().widget_requests_per_minute)
         return await door(request, caller)
 
     async def with_cors(request: Request) -> Response:
@@ -156,7 +214,11 @@ def _door(door: Door) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _cors(origin: str) -> dict[str, str]:
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": TOLD_HEADERS,
+        "Vary": "Origin",
+    }
 
 
 def _routes(path: str, door: Door, method: str) -> list[BaseRoute]:
@@ -168,4 +230,7 @@ widget_routes: list[BaseRoute] = [
     *_routes(f"{PATH}/activate", activate, "POST"),
     *_routes(f"{PATH}/plans", plans, "GET"),
     *_routes(f"{PATH}/orders", order, "POST"),
+    *_routes(f"{PATH}/packages", packages, "GET"),
+    *_routes(f"{PATH}/coins", buy_coins, "POST"),
+    *_routes(f"{PATH}/payments", pay, "POST"),
 ]

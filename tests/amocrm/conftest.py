@@ -13,6 +13,7 @@ import httpx
 import pytest
 import uvicorn
 
+from core.rates import Rates
 from core.settings import get_settings
 from domain.catalog import ProductKind
 from gateways.amocrm.emulator import AmoCrmEmulator
@@ -74,6 +75,7 @@ async def crm(owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> Asy
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     monkeypatch.setenv("KONTORA_AMOCRM_EMULATOR_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
     monkeypatch.setenv("KONTORA_PUBLIC_URL", BASE)
+    monkeypatch.setattr("web.widget._rates", Rates())
     get_settings.cache_clear()
     made = await a_product(
         kind=ProductKind.WIDGET,
