@@ -21,6 +21,7 @@ from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxM
 from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
 from models.monitoring import GatewayCheck, ProcessHeartbeat
+from models.outside_payments import BankStatement, OutsidePayment
 from models.partners import Contact, Partner
 from models.payments import GatewayNotification, Payment, PaymentStateChange
 from models.refunds import Refund
@@ -39,6 +40,7 @@ __all__ = [
     "AccessLogEntry",
     "ApiToken",
     "AuditEvent",
+    "BankStatement",
     "Base",
     "CoinPackage",
     "Contact",
@@ -57,6 +59,7 @@ __all__ = [
     "LegalEntity",
     "OAuthToken",
     "OutboxMessage",
+    "OutsidePayment",
     "Partner",
     "Payment",
     "PaymentStateChange",

@@ -36,6 +36,8 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "payment:read": "Read payments.",
         "payment:refund": "Give money back.",
         "payment:detail": "Read the gateway's whole answer and raw notifications.",
+        "outside_payment:read": "Read money that came outside of gateways, and bank statements.",
+        "outside_payment:write": "Tell of money that came, import bank statements, match and put aside.",
         "wallet:read": "Read wallets and their movements.",
         "wallet:adjust": "Credit and debit wallets by hand.",
         "wallet:buy": "Buy coins for wallets.",

@@ -42,6 +42,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "legal_entity:write",
                 "payment:detail",
                 "payment:refund",
+                "outside_payment:read",
+                "outside_payment:write",
                 "wallet:adjust",
                 "event:read",
             },

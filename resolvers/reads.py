@@ -60,6 +60,18 @@ class Reads:
     invoice_document: Any = single_root("schema.documents.InvoiceDocument", "invoice_document:read", "One PDF.")
     payments: Any = connection_root("schema.payments.Payment", "payment:read", "Attempts to settle bills.")
     payment: Any = single_root("schema.payments.Payment", "payment:read", "One payment.")
+    outside_payments: Any = connection_root(
+        "schema.outside_payments.OutsidePayment", "outside_payment:read", "Money that came outside of gateways."
+    )
+    outside_payment: Any = single_root(
+        "schema.outside_payments.OutsidePayment", "outside_payment:read", "One amount that came outside of gateways."
+    )
+    bank_statements: Any = connection_root(
+        "schema.outside_payments.BankStatement", "outside_payment:read", "Bank statements that were imported."
+    )
+    bank_statement: Any = single_root(
+        "schema.outside_payments.BankStatement", "outside_payment:read", "One bank statement."
+    )
     refunds: Any = connection_root("schema.refunds.Refund", "payment:read", "Money given back.")
     refund: Any = single_root("schema.refunds.Refund", "payment:read", "One refund.")
     payment_state_changes: Any = connection_root(

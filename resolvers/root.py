@@ -14,6 +14,7 @@ from resolvers.effects import EffectsMutations, EffectsQueries
 from resolvers.installs import InstallMutations
 from resolvers.legal_entities import LegalEntityMutations
 from resolvers.monitoring import MonitoringQueries
+from resolvers.outside_payments import OutsidePaymentMutations
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
 from resolvers.refunds import RefundMutations, RefundQueries
@@ -48,6 +49,7 @@ class Mutation(
     LegalEntityMutations,
     DocumentMutations,
     RefundMutations,
+    OutsidePaymentMutations,
     EffectsMutations,
 ):
     """What can be done."""

@@ -119,6 +119,10 @@ class Fields:
             raise Malformed(f"{name} is one line of at most {most_chars} characters", field=(*self._path, name))
         return value.strip()
 
+    def optional_text(self, name: str, *, most_chars: int) -> str | None:
+        """Like :meth:`text`, where nothing is said by leaving it out or by null."""
+        return None if self._body.get(name) is None else self.text(name, most_chars=most_chars)
+
     def key(self, name: str) -> int:
         """The number of a row, as text or number."""
         value = self._body.get(name)

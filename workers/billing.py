@@ -15,6 +15,8 @@ from services.billing.charging import CHARGE
 from services.billing.payments import REFRESH, InFlight
 from services.billing.refunding import SEND
 from services.billing.settle import ATTENTION
+from services.billing.statements import MATCH
+from services.billing.statements import match_statement as match_statement_chunk
 from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
@@ -61,6 +63,17 @@ async def send_refund(message: Message) -> None:
 async def ask_for_refunds(session: AsyncSession, _message: Message) -> None:
     """Ask again for each refund whose end is not known."""
     await billing.ask_for_open_refunds(session, REPAIRS_A_RUN)
+
+
+@stepwise_handler(MATCH, queue="default", max_attempts=10, lease=timedelta(minutes=10))
+async def match_statement(message: Message) -> None:
+    """Match the sums of a bank statement, a transaction a chunk."""
+    statement_id = message.payload["bankStatementId"]
+    while True:
+        async with transaction() as session:
+            done = await match_statement_chunk(session, statement_id)
+        if not done:
+            return
 
 
 @stepwise_handler("billing.cancel_lapsed", queue="default", max_attempts=3)

@@ -75,13 +75,22 @@ async def mark_paid(session: AsyncSession, actor: Principal, *, invoice_id: int,
     """
     require(actor, "invoice:settle", "Mutation.invoiceMarkPaid")
     note = fields.line(note, "note", most_chars=LONGEST_NOTE)
-    found = await load(session, actor, Invoice, invoice_id, field="id")
+    return await record_outside(session, actor, invoice_id=invoice_id, note=note, field="id")
+
+
+async def record_outside(session: AsyncSession, actor: Principal, *, invoice_id: int, note: str, field: str) -> Payment:
+    """Settle an invoice by money that came outside of gateways, for a caller that has checked who may.
+
+    Raises:
+        NotFound, InvoiceNotPayable: see above; they name ``field``.
+    """
+    found = await load(session, actor, Invoice, invoice_id, field=field)
     install = None
     if found.install_id is not None:
-        install = await load(session, actor, Install, found.install_id, field="id", lock=True)
-    invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
+        install = await load(session, actor, Install, found.install_id, field=field, lock=True)
+    invoice = await load(session, actor, Invoice, invoice_id, field=field, lock=True)
     if InvoiceStatus.PAID not in INVOICE_TRANSITIONS[invoice.status]:
-        raise InvoiceNotPayable(f"the invoice is {invoice.status}", field=("input", "id"))
+        raise InvoiceNotPayable(f"the invoice is {invoice.status}", field=fields.path(field))
     payment = Payment(
         partner_id=invoice.partner_id,
         invoice_id=invoice.id,

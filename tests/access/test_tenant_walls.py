@@ -75,6 +75,8 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
             SELECT partner_id, id, ends_at, 1 FROM subscriptions;
         INSERT INTO refunds (partner_id, payment_id, invoice_id, key, amount, currency, reason)
             SELECT partner_id, id, invoice_id, 'key ' || id, 1, 'RUB', 'x' FROM payments;
+        INSERT INTO outside_payments (source, external_id, amount, currency, paid_at, purpose)
+            VALUES ('API', 'x', 1, 'RUB', now(), 'x');
         INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids) VALUES (1, 'x', '{}', '{2}');
         """
     )
