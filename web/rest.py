@@ -21,6 +21,7 @@ from web.body import BodyTooLarge, read_body
 
 BODY_LIMIT_BYTES = 1_000_000
 JSON = "application/json"
+LARGEST_KEY = 2**63 - 1
 
 log = get_logger("rest")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -91,6 +92,18 @@ async def json_object(request: Request, limit_bytes: int = BODY_LIMIT_BYTES) -> 
     if not isinstance(body, dict):
         raise Malformed("the body is not a JSON object")
     return body
+
+
+def path_key(request: Request, name: str, noun: str) -> int:
+    """The number of a row in the path.
+
+    Raises:
+        NotFound: no row has numbers like this.
+    """
+    found: int = request.path_params[name]
+    if not 0 < found <= LARGEST_KEY:
+        raise NotFound.of(noun, field=(name,))
+    return found
 
 
 class Fields:

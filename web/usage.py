@@ -1,4 +1,4 @@
-"""Doors for product back ends: charge coins, hold them, ask balances (WAL-4, ACC-7)."""
+"""Doors for product back ends: charge coins, hold them, ask balances and how installs stand (WAL-4, ACC-7)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from ledger.charge import Charge, Charged, Outcome
 from ledger.post import InsufficientCoins, InvalidCoins, check_amount
 from models import WalletHold
 from services import access, wallets
+from services.install_state import install_state_for_product
 from services.wallets.holds import DEFAULT_LIFE
 from services.wallets.usage import MOST_AT_ONCE, REFERENCE, refusal_of
-from web.rest import Fields, Malformed, answer, failure, json_object, rest
+from web.install_state import told_state
+from web.rest import Fields, Malformed, answer, failure, json_object, path_key, rest
 
 PATH = "/api/v1/usage"
 LONGEST_KEY = 200
@@ -61,7 +63,7 @@ async def charge_many(request: Request) -> Response:
 async def balance(request: Request) -> Response:
     """What the wallet of an install holds."""
     actor = await _product(request)
-    held = await wallets.balance_of(actor, request.path_params["install_id"])
+    held = await wallets.balance_of(actor, path_key(request, "install_id", "Install"))
     return answer(
         {
             "walletId": str(held.wallet_id),
@@ -73,6 +75,15 @@ async def balance(request: Request) -> Response:
             "low": held.low,
         }
     )
+
+
+async def install(request: Request) -> Response:
+    """How an install stands: whether it may be used now, until when, its subscription, coins and waiting bill."""
+    actor = await _product(request)
+    async with transaction() as session:
+        return answer(
+            told_state(await install_state_for_product(session, actor, path_key(request, "install_id", "Install")))
+        )
 
 
 async def hold(request: Request) -> Response:
@@ -99,7 +110,7 @@ async def show_hold(request: Request) -> Response:
     """A hold as it is."""
     actor = await _product(request)
     async with transaction() as session:
-        return answer(_hold(await wallets.find_hold(session, actor, request.path_params["hold_id"])))
+        return answer(_hold(await wallets.find_hold(session, actor, path_key(request, "hold_id", "WalletHold"))))
 
 
 async def capture(request: Request) -> Response:
@@ -107,7 +118,7 @@ async def capture(request: Request) -> Response:
     actor = await _product(request)
     amount = Fields(await json_object(request), frozenset({"amount"})).decimal("amount", optional=True)
     async with transaction() as session:
-        held = await wallets.capture(session, actor, hold_id=request.path_params["hold_id"], amount=amount)
+        held = await wallets.capture(session, actor, hold_id=path_key(request, "hold_id", "WalletHold"), amount=amount)
         return answer(_hold(held))
 
 
@@ -115,7 +126,7 @@ async def release(request: Request) -> Response:
     """Give a hold back."""
     actor = await _product(request)
     async with transaction() as session:
-        return answer(_hold(await wallets.release(session, actor, hold_id=request.path_params["hold_id"])))
+        return answer(_hold(await wallets.release(session, actor, hold_id=path_key(request, "hold_id", "WalletHold"))))
 
 
 async def _product(request: Request) -> Principal:
@@ -177,6 +188,7 @@ def _hold(held: WalletHold) -> dict[str, Any]:
 usage_routes: list[BaseRoute] = [
     Route(f"{PATH}/charges", rest(charge), methods=["POST"]),
     Route(f"{PATH}/charges/batch", rest(charge_many), methods=["POST"]),
+    Route(f"{PATH}/installs/{{install_id:int}}", rest(install), methods=["GET"]),
     Route(f"{PATH}/installs/{{install_id:int}}/balance", rest(balance), methods=["GET"]),
     Route(f"{PATH}/holds", rest(hold), methods=["POST"]),
     Route(f"{PATH}/holds/{{hold_id:int}}", rest(show_hold), methods=["GET"]),

@@ -20,7 +20,9 @@ from gateways.amocrm.signatures import LONGEST_TOKEN_CHARS
 from models import CoinPackage, Invoice, Payment, Plan, PlanPrice, Wallet
 from policies.scopes import require
 from services import amocrm, billing, installs, wallets
-from services.amocrm.widget import WidgetCaller
+from services.amocrm import WidgetCaller
+from services.install_state import install_state
+from web.install_state import told_state
 from web.rest import Fields, Malformed, answer, json_object, rest
 
 PATH = "/api/v1/widget"
@@ -161,35 +163,7 @@ async def _payable(payment_id: int, status: int) -> Response:
 
 async def _state(caller: WidgetCaller) -> dict[str, Any]:
     async with transaction() as session:
-        state = await amocrm.widget_state(session, caller.install_id)
-    invoice = None
-    if state.invoice_number is not None:
-        invoice = {
-            "number": state.invoice_number,
-            "total": state.invoice_total,
-            "currency": state.invoice_currency,
-            "paymentLink": state.payment_link,
-        }
-    subscription = None
-    if state.subscription_status is not None:
-        subscription = {
-            "status": state.subscription_status,
-            "plan": state.plan,
-            "seats": state.seats,
-            "autoRenew": state.auto_renew,
-            "endsWithPeriod": state.cancel_at_period_end,
-        }
-    return {
-        "installId": str(state.install_id),
-        "status": state.status,
-        "active": state.active,
-        "kind": state.subscription_kind,
-        "paidUntil": state.subscribed_until,
-        "subscription": subscription,
-        "balance": state.balance,
-        "balanceIsLow": state.low,
-        "invoice": invoice,
-    }
+        return told_state(await install_state(session, caller.install_id))
 
 
 def _door(door: Door) -> Callable[[Request], Awaitable[Response]]:

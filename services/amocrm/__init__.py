@@ -4,10 +4,10 @@ from services.amocrm.install import install_from_redirect
 from services.amocrm.integrations import client_secret, redirect_uri
 from services.amocrm.tokens import ask_for_refreshes, refresh, request_refresh, request_refresh_of_all
 from services.amocrm.uninstall import uninstall
-from services.amocrm.widget import WidgetState, expire_token_uses, widget_principal, widget_state
+from services.amocrm.widget import WidgetCaller, expire_token_uses, widget_principal
 
 __all__ = [
-    "WidgetState",
+    "WidgetCaller",
     "ask_for_refreshes",
     "client_secret",
     "expire_token_uses",
@@ -18,5 +18,4 @@ __all__ = [
     "request_refresh_of_all",
     "uninstall",
     "widget_principal",
-    "widget_state",
 ]

@@ -1,12 +1,10 @@
-"""A widget asks for itself: who it is by a one-time token, how its install stands in one query (INS-5, ACC-7)."""
+"""A widget asks for itself: who it is, by a one-time token (INS-5, ACC-7)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,56 +18,6 @@ from services.amocrm.integrations import integration_of
 
 _USER = frozenset({"install:read", "subscription:read", "plan:read", "wallet:read"})
 _ADMIN = _USER | {"install:activate", "subscription:write", "invoice:read", "invoice:pay", "wallet:buy"}
-
-_STATE = text("""
-    SELECT i.id AS install_id, i.status, i.subscription_kind, i.subscribed_until,
-        coalesce(i.subscribed_until > :now, false) AND i.status = 'ACTIVATED' AS active,
-        s.status AS subscription_status, s.seats, s.auto_renew, s.cancel_at_period_end, plans.name AS plan,
-        spendable_coins(w.id, :now) AS balance, w.low_since IS NOT NULL AS low,
-        open.number AS invoice_number, open.total AS invoice_total, open.currency AS invoice_currency,
-        open.payment_link
-    FROM installs i
-    LEFT JOIN subscriptions s ON s.install_id = i.id AND s.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')
-    LEFT JOIN plans ON plans.id = s.plan_id
-    LEFT JOIN wallets w ON w.install_id = i.id
-    LEFT JOIN LATERAL (
-        SELECT invoices.number, invoices.total, invoices.currency, (
-            SELECT payments.payment_link FROM payments
-            WHERE payments.invoice_id = invoices.id AND payments.status IN ('PENDING', 'REJECTED')
-            ORDER BY payments.id DESC LIMIT 1) AS payment_link
-        FROM invoices
-        WHERE invoices.install_id = i.id AND invoices.status IN ('PENDING', 'ACTION_REQUIRED', 'FAILED')
-        ORDER BY invoices.id DESC LIMIT 1) AS open ON true
-    WHERE i.id = :install
-""")
-
-
-@dataclass(frozen=True)
-class WidgetState:
-    """How an install stands.
-
-    Parameters:
-        active: whether it may be used now.
-        balance: coins that may be spent; None without a wallet.
-        invoice_number: the newest bill that waits for its payment, with its amount and link.
-    """
-
-    install_id: int
-    status: str
-    subscription_kind: str
-    subscribed_until: datetime | None
-    active: bool
-    subscription_status: str | None
-    seats: int | None
-    auto_renew: bool | None
-    cancel_at_period_end: bool | None
-    plan: str | None
-    balance: Decimal | None
-    low: bool
-    invoice_number: str | None
-    invoice_total: Decimal | None
-    invoice_currency: str | None
-    payment_link: str | None
 
 
 @dataclass(frozen=True)
@@ -120,12 +68,6 @@ async def widget_principal(session: AsyncSession, token: str) -> WidgetCaller:
         roles=("WIDGET",),
     )
     return WidgetCaller(principal, row.id, product.id)
-
-
-async def widget_state(session: AsyncSession, install_id: int) -> WidgetState:
-    """How an install stands, in one query."""
-    row = (await session.execute(_STATE, {"install": install_id, "now": clock.now()})).one()
-    return WidgetState(*row)
 
 
 async def expire_token_uses(session: AsyncSession) -> int:

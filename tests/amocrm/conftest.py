@@ -33,6 +33,7 @@ class Crm:
 
     Parameters:
         http: a browser that follows no redirect.
+        project_token, event_secret: what the product's back end holds.
     """
 
     emulator: AmoCrmEmulator
@@ -40,6 +41,8 @@ class Crm:
     client_uuid: str
     product: int
     plan: int
+    project_token: str
+    event_secret: str
     secrets: dict[str, str] = field(default_factory=dict)
 
     async def install(self, domain: str = DOMAIN, **more: str) -> httpx.Response:
@@ -86,7 +89,7 @@ async def crm(owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> Asy
     plan = await a_plan(made.product.id)
     transport = httpx.ASGITransport(build(), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Crm(emulator, http, client_uuid, made.product.id, plan.id, secrets)
+        yield Crm(emulator, http, client_uuid, made.product.id, plan.id, made.project_token, made.event_secret, secrets)
     server.should_exit = True
     await serving
 
