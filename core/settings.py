@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     legal_entity_timezone: str = Field(
         default="Europe/Moscow", description="Time zone of the legal entity's day borders."
     )
+    base_currency: str = Field(
+        default="RUB", pattern="^[A-Z]{3}$", description="Currency that sums are converted to, ISO 4217."
+    )
     renewal_invoice_days: int = Field(
         default=7, ge=0, le=90, description="How long before a period's end the invoice of the next one is made, days."
     )

@@ -16,6 +16,7 @@ from models.audit import AccessLogEntry, AuditEvent
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
 from models.catalog import CoinPackage, Plan, PlanPrice, Product
+from models.currencies import CurrencyRate
 from models.documents import InvoiceDocument
 from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
 from models.installs import Install, OAuthToken, WidgetTokenUse
@@ -44,6 +45,7 @@ __all__ = [
     "Base",
     "CoinPackage",
     "Contact",
+    "CurrencyRate",
     "DeadLetter",
     "EventDelivery",
     "GatewayCheck",

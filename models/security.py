@@ -18,6 +18,7 @@ INSERT_ONLY = frozenset(
     {
         "access_log_entries",
         "audit_events",
+        "currency_rates",
         "event_deliveries",
         "invoice_documents",
         "ledger_entries",

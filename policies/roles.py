@@ -44,6 +44,9 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "payment:refund",
                 "outside_payment:read",
                 "outside_payment:write",
+                "dashboard:read",
+                "currency_rate:read",
+                "currency_rate:write",
                 "wallet:adjust",
                 "event:read",
             },
@@ -59,7 +62,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "SALES": (
             "Partners and their payments.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "partner:write", "invoice_document:issue"},
+            _SELF | _BUSINESS_READ | {"partner:pii", "partner:write", "invoice_document:issue", "dashboard:read"},
         ),
         "IMPLEMENTATION": (
             "Installs and their activation.",

@@ -58,6 +58,8 @@ class Reads:
         "schema.documents.InvoiceDocument", "invoice_document:read", "Invoices and acts as PDF."
     )
     invoice_document: Any = single_root("schema.documents.InvoiceDocument", "invoice_document:read", "One PDF.")
+    currency_rates: Any = connection_root("schema.dashboard.CurrencyRate", "currency_rate:read", "Rates of currencies.")
+    currency_rate: Any = single_root("schema.dashboard.CurrencyRate", "currency_rate:read", "One rate of a currency.")
     payments: Any = connection_root("schema.payments.Payment", "payment:read", "Attempts to settle bills.")
     payment: Any = single_root("schema.payments.Payment", "payment:read", "One payment.")
     outside_payments: Any = connection_root(

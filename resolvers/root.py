@@ -9,6 +9,7 @@ from planner.scalars import schema_config
 from resolvers.access import AccessMutations, AccessQueries
 from resolvers.billing import BillingMutations, BillingQueries
 from resolvers.catalog import CatalogMutations
+from resolvers.dashboard import CurrencyMutations, DashboardQueries
 from resolvers.documents import DocumentMutations, DocumentQueries
 from resolvers.effects import EffectsMutations, EffectsQueries
 from resolvers.installs import InstallMutations
@@ -33,6 +34,7 @@ class Query(
     MonitoringQueries,
     WalletQueries,
     RefundQueries,
+    DashboardQueries,
 ):
     """What can be read."""
 
@@ -50,6 +52,7 @@ class Mutation(
     DocumentMutations,
     RefundMutations,
     OutsidePaymentMutations,
+    CurrencyMutations,
     EffectsMutations,
 ):
     """What can be done."""
