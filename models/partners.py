@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.partners import DeploymentType, PartnerStatus
@@ -44,11 +44,15 @@ class Contact(Keyed, Updated, Base):
     """A person at a partner; personal data."""
 
     __tablename__ = "contacts"
-    __table_args__ = (Index("uq_contacts_primary", "partner_id", unique=True, postgresql_where=text("is_primary")),)
+    __table_args__ = (
+        Index("uq_contacts_primary", "partner_id", unique=True, postgresql_where=text("is_primary")),
+        UniqueConstraint("partner_id", "amocrm_user_id"),
+    )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
     full_name: Mapped[str]
     email: Mapped[str | None]
     phone: Mapped[str | None]
     position: Mapped[str | None]
+    amocrm_user_id: Mapped[int | None] = mapped_column(BigInteger)
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -104,6 +104,9 @@ class Contact(Node):
     email: Any = column(models.Contact.email, "Email address.", requires=PARTNER_PII)
     phone: Any = column(models.Contact.phone, "Phone number.", requires=PARTNER_PII)
     position: Any = column(models.Contact.position, "What the person does there.")
+    amocrm_user_id: Any = column(
+        models.Contact.amocrm_user_id, "Number as a user of amoCRM; null for who did not come from there."
+    )
     is_primary: bool = column(models.Contact.is_primary, "Whether to turn to this person first.")
     created_at: Any = column(models.Contact.created_at, "When the contact was added.")
     updated_at: Any = column(models.Contact.updated_at, "When the contact was last changed.")

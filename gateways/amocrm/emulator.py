@@ -85,6 +85,7 @@ class AmoCrmEmulator:
         self.lost_answers = 0
         self.internal_errors = 0
         self.next_statuses: list[int] = []
+        self.refused_paths: set[str] = set()
         self.slow_seconds = 0.0
         self.limited = True
         # The docs say both that the refresh token before the last one still works and that it does not.
@@ -261,6 +262,8 @@ class AmoCrmEmulator:
                     break
                 # Using what a refresh gave ends the token before it.
                 grant.spare = ""
+                if self.calls[-1] in self.refused_paths:
+                    return _problem(403, "Forbidden", "only administrators may")
                 return grant
         return _problem(401, "Unauthorized", "Unauthorized")
 

@@ -14,10 +14,13 @@ from domain.installs import InstallStatus
 from domain.partners import PartnerStatus
 from gateways.amocrm.client import Account, AmoCrm, AmoCrmRefused, AmoCrmUnanswered, CrmUser, Tokens
 from gateways.amocrm.hosts import account_domain
-from models import Contact, Install, Partner, Product
+from models import Install, Partner, Product
 from services import audit, installs, partners
 from services.amocrm.integrations import integration_of
+from services.amocrm.people import store_people
 from services.changes import apply
+
+TAKEN = "TAKEN"
 
 
 async def install_from_redirect(*, code: str, referer: str, client_uuid: str) -> Install:
@@ -38,25 +41,32 @@ async def install_from_redirect(*, code: str, referer: str, client_uuid: str) ->
     crm = AmoCrm(domain, integration)
     tokens = await crm.exchange(code)
     account = await crm.account(tokens.access_token)
-    installer = await _installer(crm, tokens, account)
-    async with transaction() as session:
-        return await _write(session, product.id, domain, account, installer, tokens)
-
-
-async def _installer(crm: AmoCrm, tokens: Tokens, account: Account) -> CrmUser | None:
-    """Who authorised us. Without the right to list people, or without an answer, the install goes on without a name."""
+    people = await _people(crm, tokens)
     try:
-        users = await crm.users(tokens.access_token)
+        async with transaction() as session:
+            return await _write(session, product.id, domain, account, people, tokens)
+    except Conflict as error:
+        # Another redirect of the account made the partner or install meanwhile; the code is used up, so the tokens
+        # must not be lost for it.
+        if error.code != TAKEN:
+            raise
+    async with transaction() as session:
+        return await _write(session, product.id, domain, account, people, tokens)
+
+
+async def _people(crm: AmoCrm, tokens: Tokens) -> list[CrmUser]:
+    """Everybody in the account. Without the right to list people, or without an answer, the install goes on without."""
+    try:
+        return await crm.users(tokens.access_token)
     except (AmoCrmRefused, AmoCrmUnanswered):
-        return None
-    return next((user for user in users if user.id == account.current_user_id), None)
+        return []
 
 
 async def _write(
-    session: AsyncSession, product_id: int, domain: str, account: Account, installer: CrmUser | None, tokens: Tokens
+    session: AsyncSession, product_id: int, domain: str, account: Account, people: list[CrmUser], tokens: Tokens
 ) -> Install:
     partner = await _partner(session, domain, account)
-    contact = None if installer is None else await _contact(session, partner, installer)
+    contact = await store_people(session, partner, people, installer_id=account.current_user_id)
     pair = installs.TokenPair(tokens.access_token, tokens.refresh_token, tokens.expires_at)
     here = (Install.partner_id == partner.id, Install.product_id == product_id)
     install: Install | None = await session.scalar(select(Install).where(*here).with_for_update())
@@ -91,17 +101,6 @@ async def _partner(session: AsyncSession, domain: str, account: Account) -> Part
             session, SYSTEM, "partner.update", partner, before=before, after=after, partner_id=partner.id
         )
     return partner
-
-
-async def _contact(session: AsyncSession, partner: Partner, user: CrmUser) -> Contact:
-    """The person by address where one is known, else by name."""
-    same = Contact.email == user.email.lower() if user.email else Contact.full_name == user.name
-    known = select(Contact).where(Contact.partner_id == partner.id, same).order_by(Contact.id).limit(1)
-    contact: Contact | None = await session.scalar(known)
-    if contact is not None:
-        return contact
-    values = partners.ContactValues(full_name=user.name.strip()[:200] or "?", email=user.email)
-    return await partners.create_contact(session, SYSTEM, partner_id=partner.id, values=values)
 
 
 async def _check_standing(session: AsyncSession, partner: Partner, product_id: int) -> None:
