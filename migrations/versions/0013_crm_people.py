@@ -14,4 +14,4 @@ depends_on = None
 def upgrade() -> None:
     """Contacts that came from a CRM keep the number that they have there."""
     op.add_column("contacts", sa.Column("amocrm_user_id", sa.BigInteger(), nullable=True))
-    op.create_unique_constraint("uq_contacts_partner_id", "contacts", ["partner_id", "amocrm_user_id"])
+    op.create_unique_constraint("uq_contacts_partner_id_amocrm_user_id", "contacts", ["partner_id", "amocrm_user_id"])
