@@ -34,6 +34,7 @@ TICK_SECONDS = 1.0
 JOBS: Mapping[str, str] = MappingProxyType(
     {
         "billing.cancel_lapsed": "*/10 * * * *",
+        "billing.verify": "40 2 * * *",
         "gateways.check": "* * * * *",
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",

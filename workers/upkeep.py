@@ -10,6 +10,7 @@ from core.database import transaction
 from core.logging import get_logger
 from ledger.verify import verify
 from services import invariants, monitoring, retention
+from services.billing.verify import verify_billing
 from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
@@ -46,6 +47,12 @@ async def verify_outbox(session: AsyncSession, message: Message) -> None:
 async def verify_ledger(session: AsyncSession, message: Message) -> None:
     """Prove the coin journal; violations become a dead letter of this job (WAL-2)."""
     _report(message, await verify(session))
+
+
+@outbox_handler("billing.verify", max_attempts=JOB_ATTEMPTS)
+async def check_billing(session: AsyncSession, message: Message) -> None:
+    """Prove what must hold of billing; violations become a dead letter of this job (INV-1)."""
+    _report(message, await verify_billing(session))
 
 
 def _report(message: Message, violations: list[str]) -> None:
