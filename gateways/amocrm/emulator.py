@@ -11,23 +11,21 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
-from urllib.parse import urlencode
 
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateways.amocrm.desk import Desk
 from gateways.amocrm.signatures import hook_signature
 
 ACCESS_SECONDS = 86_400
 CODE_SECONDS = 20 * 60
 CALLS_A_SECOND = 7
-SEE_OTHER = 303
 FIRST_ACCOUNT = 30_896_271
 
 SecretOf = Callable[[str], Awaitable[str | None]]
@@ -74,9 +72,10 @@ class AmoCrmEmulator:
     Parameters:
         secret_of: the client secret of an integration, None where there is none.
         redirect_uri: where codes are sent.
+        disabled_uri: where the desk tells that access was withdrawn.
     """
 
-    def __init__(self, secret_of: SecretOf, redirect_uri: str) -> None:
+    def __init__(self, secret_of: SecretOf, redirect_uri: str, disabled_uri: str = "") -> None:
         self.secret_of = secret_of
         self.redirect_uri = redirect_uri
         self.accounts: dict[str, EmulatedAccount] = {}
@@ -94,8 +93,7 @@ class AmoCrmEmulator:
         self._recent: dict[str, list[float]] = {}
         self.app = Starlette(
             routes=[
-                Route("/", self._desk, methods=["GET"]),
-                Route("/install", self._install_by_hand, methods=["POST"]),
+                *Desk(self, disabled_uri).routes(),
                 Route("/{domain}/oauth2/access_token", self._access_token, methods=["POST"]),
                 Route("/{domain}/api/v4/account", self._account, methods=["GET"]),
                 Route("/{domain}/api/v4/users", self._users, methods=["GET"]),
@@ -154,23 +152,6 @@ class AmoCrmEmulator:
         secret = await self.secret_of(client_uuid) or ""
         body = {name: value for name, value in told.items() if value is not None}
         return jwt.encode({"alg": "HS256", "typ": "JWT"}, body, OctKey.import_key(secret))
-
-    async def _desk(self, request: Request) -> Response:
-        """A page to install an integration by hand."""
-        client = escape(request.query_params.get("client_id", ""), quote=True)
-        return HTMLResponse(
-            "<!doctype html><title>amoCRM emulator</title><h1>amoCRM emulator</h1>"
-            '<form method="post" action="install">'
-            f'<p><label>Integration (client UUID) <input name="client_id" value="{client}" size="40"></label></p>'
-            '<p><label>Account <input name="domain" value="demo.amocrm.ru"></label></p>'
-            "<p><button>Install</button></p></form>"
-        )
-
-    async def _install_by_hand(self, request: Request) -> Response:
-        form = await request.form()
-        client, domain = str(form.get("client_id", "")), str(form.get("domain", ""))
-        query = self.redirect(domain, client, self.install(domain, client))
-        return RedirectResponse(f"{self.redirect_uri}?{urlencode(query)}", SEE_OTHER)
 
     async def _access_token(self, request: Request) -> Response:
         self.calls.append("access_token")

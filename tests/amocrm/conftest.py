@@ -71,7 +71,7 @@ async def crm(owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> Asy
     async def secret_of(client: str) -> str | None:
         return secrets.get(client)
 
-    emulator = AmoCrmEmulator(secret_of, f"{BASE}/amocrm/oauth")
+    emulator = AmoCrmEmulator(secret_of, f"{BASE}/amocrm/oauth", f"{BASE}/amocrm/disabled")
     emulator.limited = False
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(emulator.app, log_level="warning", access_log=False, lifespan="off"))
