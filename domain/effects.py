@@ -64,6 +64,32 @@ def retry_delay(attempt: int, luck: float, delays: Sequence[timedelta] = ()) -> 
     return timedelta(seconds=seconds * (1 + RETRY_JITTER * (2 * luck - 1)))
 
 
+class EndpointPurpose(StrEnum):
+    """The three endpoints of a product (CAT-1)."""
+
+    INSTALL = "INSTALL"
+    ACTIVATE = "ACTIVATE"
+    DISABLE = "DISABLE"
+
+    @property
+    def column(self) -> str:
+        """Name of the product's column."""
+        return f"{self.value.lower()}_endpoint"
+
+
+# After so many failures in a row an endpoint is left alone: a minute, then twice as long each time, an hour at most.
+CIRCUIT_FAILURES = 5
+CIRCUIT_FIRST = timedelta(minutes=1)
+CIRCUIT_LONGEST = timedelta(hours=1)
+
+
+def circuit_pause(failures: int) -> timedelta | None:
+    """How long an endpoint is left alone after its failure number ``failures`` in a row; None while it is called on."""
+    if failures < CIRCUIT_FAILURES:
+        return None
+    return min(CIRCUIT_FIRST * 2.0 ** min(failures - CIRCUIT_FAILURES, 10), CIRCUIT_LONGEST)
+
+
 # Which of a product's three endpoints hears of an event (CAT-1).
 EVENT_ENDPOINTS = MappingProxyType(
     {

@@ -18,7 +18,15 @@ from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, S
 from models.catalog import CoinPackage, Plan, PlanPrice, Product
 from models.currencies import CurrencyRate
 from models.documents import InvoiceDocument
-from models.effects import DeadLetter, EventDelivery, IdempotencyRecord, OutboxMessage, ProductEvent
+from models.effects import (
+    DeadLetter,
+    EventCircuit,
+    EventDelivery,
+    EventPing,
+    IdempotencyRecord,
+    OutboxMessage,
+    ProductEvent,
+)
 from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
 from models.monitoring import GatewayCheck, ProcessHeartbeat
@@ -47,7 +55,9 @@ __all__ = [
     "Contact",
     "CurrencyRate",
     "DeadLetter",
+    "EventCircuit",
     "EventDelivery",
+    "EventPing",
     "GatewayCheck",
     "GatewayNotification",
     "IdempotencyRecord",

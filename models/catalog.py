@@ -44,6 +44,8 @@ class Product(Keyed, Updated, Base):
     activate_endpoint: Mapped[str | None]
     disable_endpoint: Mapped[str | None]
     event_secret_encrypted: Mapped[str | None]
+    previous_event_secret_encrypted: Mapped[str | None]
+    previous_event_secret_until: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(Integer, server_default="1")
 
 

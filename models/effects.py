@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.effects import DeadLetterStatus, EventStatus, OutboxStatus
-from models.base import Base, Keyed, StrEnumColumn, checked
+from domain.effects import DeadLetterStatus, EndpointPurpose, EventStatus, OutboxStatus
+from models.base import Base, Keyed, StrEnumColumn, Updated, checked
 
 
 class OutboxMessage(Keyed, Base):
@@ -58,7 +58,11 @@ class ProductEvent(Keyed, Base):
     """An event told to a product's endpoint, numbered per install (NOT-2)."""
 
     __tablename__ = "product_events"
-    __table_args__ = (UniqueConstraint("install_id", "sequence"), checked("status", EventStatus))
+    __table_args__ = (
+        UniqueConstraint("install_id", "sequence"),
+        checked("status", EventStatus),
+        Index("ix_product_events_product_order", "product_id", "id"),
+    )
 
     event_id: Mapped[str] = mapped_column(unique=True)
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
@@ -70,6 +74,35 @@ class ProductEvent(Keyed, Base):
     endpoint: Mapped[str | None]
     status: Mapped[EventStatus] = mapped_column(StrEnumColumn(EventStatus), server_default="PENDING")
     delivered_at: Mapped[datetime | None]
+
+
+class EventCircuit(Keyed, Updated, Base):
+    """How an endpoint of a product has answered lately; while it is open, nothing is sent there (NOT-2)."""
+
+    __tablename__ = "event_circuits"
+    __table_args__ = (UniqueConstraint("product_id", "endpoint"),)
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    endpoint: Mapped[str]
+    failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    open_until: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+
+
+class EventPing(Keyed, Base):
+    """A test call to an endpoint that a person asked for."""
+
+    __tablename__ = "event_pings"
+    __table_args__ = (checked("purpose", EndpointPurpose),)
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    purpose: Mapped[EndpointPurpose] = mapped_column(StrEnumColumn(EndpointPurpose))
+    endpoint: Mapped[str]
+    status_code: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[str | None]
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+    done_at: Mapped[datetime | None]
+    asked_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
 
 
 class EventDelivery(Keyed, Base):

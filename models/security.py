@@ -33,7 +33,13 @@ SHARED_WITH_TENANTS = frozenset({"coin_packages", "legal_entities", "permissions
 TENANT_SECRETS = {
     "oauth_tokens": frozenset({"access_token_encrypted", "refresh_token_encrypted"}),
     "products": frozenset(
-        {"client_secret_encrypted", "event_secret_encrypted", "project_token_hash", "previous_token_hash"}
+        {
+            "client_secret_encrypted",
+            "event_secret_encrypted",
+            "previous_event_secret_encrypted",
+            "project_token_hash",
+            "previous_token_hash",
+        }
     ),
     "users": frozenset({"password_hash"}),
 }

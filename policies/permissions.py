@@ -54,6 +54,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "audit:read": "Read the audit trail.",
         "access_log:read": "Read who looked at partners' data.",
         "event:read": "Read events told to products, and their deliveries.",
+        "event:write": "Send events to products again, and try their endpoints.",
         "dashboard:read": "Read the figures of the dashboard.",
         "currency_rate:read": "Read rates of currencies.",
         "currency_rate:write": "Enter rates of currencies.",

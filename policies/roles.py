@@ -49,6 +49,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "currency_rate:write",
                 "wallet:adjust",
                 "event:read",
+                "event:write",
             },
         ),
         "SUPPORT": (
@@ -68,7 +69,15 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             "Installs and their activation.",
             _SELF
             | {"partner:read", "partner:pii", "product:read", "plan:read", "install:read", "install:write"}
-            | {"install:activate", "oauth_token:read", "oauth_token:refresh", "subscription:read", "wallet:read"},
+            | {
+                "install:activate",
+                "oauth_token:read",
+                "oauth_token:refresh",
+                "event:read",
+                "event:write",
+                "subscription:read",
+                "wallet:read",
+            },
         ),
         "AUDITOR": (
             "Reads everything, the audit trail too; changes nothing.",

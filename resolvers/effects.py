@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -18,10 +19,16 @@ from schema.effect_inputs import (
     DeadLetterReplayInput,
     OutboxMessagePayload,
     OutboxMessageRetryInput,
+    ProductEventPayload,
+    ProductEventRedeliverInput,
+    ProductEventsRedeliverFailedInput,
+    ProductEventsRedeliverFailedPayload,
+    ProductPingInput,
+    ProductPingPayload,
     ScheduledJob,
     ScheduledJobRunInput,
 )
-from services import dead_letters, jobs, schedule
+from services import dead_letters, event_resending, jobs, schedule
 
 
 async def scheduled_jobs(context: RunContext) -> list[dict[str, Any]]:
@@ -69,6 +76,39 @@ async def outbox_message_retry(context: MutationContext, input: OutboxMessageRet
     return {"outbox_message": message.id}
 
 
+async def product_event_redeliver(context: MutationContext, input: ProductEventRedeliverInput) -> dict[str, Any]:
+    """Send an event to its product again, whatever became of it (NOT-2)."""
+    event = await event_resending.redeliver(
+        context.session, context.actor, event_id=key_of(input.id, "ProductEvent", "id")
+    )
+    return {"product_event": event.id}
+
+
+async def product_events_redeliver_failed(
+    context: MutationContext, input: ProductEventsRedeliverFailedInput
+) -> dict[str, Any]:
+    """Send all failed events of a product again, in their order (NOT-2)."""
+    count = await event_resending.redeliver_failed(
+        context.session,
+        context.actor,
+        product_id=key_of(input.product_id, "Product", "productId"),
+        since=input.since,
+    )
+    return {"events": count}
+
+
+async def product_ping(context: MutationContext, input: ProductPingInput) -> dict[str, Any]:
+    """Call an endpoint of a product with a signed `ping` event and tell what it answers (NOT-2)."""
+    asked = await event_resending.ask_ping(
+        context.session,
+        context.actor,
+        product_id=key_of(input.product_id, "Product", "productId"),
+        purpose=input.endpoint,
+    )
+    context.after_commit(partial(event_resending.ping, asked.id))
+    return {"ping": asked.id}
+
+
 @strawberry.type(description="Queries of effects beyond the tables.")
 class EffectsQueries:
     """Queries of effects beyond the tables."""
@@ -84,5 +124,10 @@ class EffectsMutations:
 
     dead_letter_replay: Any = mutation(dead_letter_replay, DeadLetterPayload, requires="job:write")
     dead_letter_discard: Any = mutation(dead_letter_discard, DeadLetterPayload, requires="job:write")
+    product_event_redeliver: Any = mutation(product_event_redeliver, ProductEventPayload, requires="event:write")
+    product_events_redeliver_failed: Any = mutation(
+        product_events_redeliver_failed, ProductEventsRedeliverFailedPayload, requires="event:write"
+    )
+    product_ping: Any = mutation(product_ping, ProductPingPayload, requires="event:write")
     scheduled_job_run: Any = mutation(scheduled_job_run, OutboxMessagePayload, requires="job:write")
     outbox_message_retry: Any = mutation(outbox_message_retry, OutboxMessagePayload, requires="job:write")

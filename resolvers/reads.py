@@ -120,6 +120,12 @@ class Reads:
     product_event: Any = single_root("schema.effects.ProductEvent", "event:read", "One event.")
     event_deliveries: Any = connection_root("schema.effects.EventDelivery", "event:read", "Attempts to tell events.")
     event_delivery: Any = single_root("schema.effects.EventDelivery", "event:read", "One attempt.")
+    event_circuits: Any = connection_root(
+        "schema.effects.EventCircuit", "event:read", "How products' endpoints have answered lately."
+    )
+    event_circuit: Any = single_root("schema.effects.EventCircuit", "event:read", "One endpoint.")
+    event_pings: Any = connection_root("schema.effects.EventPing", "event:read", "Test calls to endpoints.")
+    event_ping: Any = single_root("schema.effects.EventPing", "event:read", "One test call.")
     outbox_messages: Any = connection_root("schema.effects.OutboxMessage", "job:read", "Work after transactions.")
     outbox_message: Any = single_root("schema.effects.OutboxMessage", "job:read", "One piece of work.")
     dead_letters: Any = connection_root("schema.effects.DeadLetter", "job:read", "Work that waits for a person.")

@@ -6,9 +6,12 @@ from typing import Any
 
 import strawberry
 
-from planner.binding import object_value, plain, value
+from domain.effects import EndpointPurpose
+from planner.binding import graphql_enum, object_value, plain, value
 from planner.scalars import DateTime
 from schema.payload import KeyedInput, Payload
+
+graphql_enum(EndpointPurpose)
 
 
 @strawberry.input(description="Work that failed for good and is to be tried again.")
@@ -51,6 +54,50 @@ class OutboxMessagePayload(Payload):
     """Work that a worker takes up now."""
 
     outbox_message: Any = object_value("schema.effects.OutboxMessage", "The message; null where there are user errors.")
+
+
+@strawberry.input(description="An event to send again.")
+class ProductEventRedeliverInput(KeyedInput):
+    """An event to send again."""
+
+    id: strawberry.ID = strawberry.field(description="The event.")
+
+
+@strawberry.input(description="Failed events to send again.")
+class ProductEventsRedeliverFailedInput(KeyedInput):
+    """Failed events to send again."""
+
+    product_id: strawberry.ID = strawberry.field(description="The product.")
+    since: DateTime = strawberry.field(description="Events that happened at this moment or later.")
+
+
+@strawberry.input(description="An endpoint to try.")
+class ProductPingInput(KeyedInput):
+    """An endpoint to try."""
+
+    product_id: strawberry.ID = strawberry.field(description="The product.")
+    endpoint: EndpointPurpose = strawberry.field(description="Which of its endpoints.")
+
+
+@plain(requires="", description="An event on its way again.")
+class ProductEventPayload(Payload):
+    """An event on its way again."""
+
+    product_event: Any = object_value("schema.effects.ProductEvent", "The event; null where there are user errors.")
+
+
+@plain(requires="", description="How many events are on their way again.")
+class ProductEventsRedeliverFailedPayload(Payload):
+    """How many events are on their way again."""
+
+    events: int | None = value("At most 1,000: ask again until it is 0; null where there are user errors.")
+
+
+@plain(requires="", description="What came of a test call.")
+class ProductPingPayload(Payload):
+    """What came of a test call."""
+
+    ping: Any = object_value("schema.effects.EventPing", "The call; null where there are user errors.")
 
 
 @plain(requires="job:read", description="A job that is due at the times of a cron expression.")

@@ -146,6 +146,55 @@ class ProductEvent(Node):
     )
 
 
+EventCircuitFilter = filter_input(
+    "EventCircuit", {"product_id": equals(models.EventCircuit.product_id, "Only of this product.", id_of="Product")}
+)
+EventCircuitOrder = order_input("EventCircuit")
+
+
+@bound(
+    models.EventCircuit,
+    requires="event:read",
+    description="How an endpoint has answered lately; one that fails again and again is left alone a while (NOT-2).",
+)
+class EventCircuit(Node):
+    """How an endpoint has answered lately."""
+
+    endpoint: str = column(models.EventCircuit.endpoint, "The endpoint.")
+    failures: int = column(models.EventCircuit.failures, "Failures in a row; from the fifth on there are pauses.")
+    open_until: Any = column(models.EventCircuit.open_until, "Until when nothing is sent; null while it is called on.")
+    last_error: Any = column(models.EventCircuit.last_error, "What came of the last call; null where it was good.")
+    updated_at: Any = column(models.EventCircuit.updated_at, "When it was last called.")
+    product: Any = to_one(
+        "schema.catalog.Product", models.EventCircuit.product_id, "Whose endpoint it is.", requires="product:read"
+    )
+
+
+EventPingFilter = filter_input(
+    "EventPing", {"product_id": equals(models.EventPing.product_id, "Only of this product.", id_of="Product")}
+)
+EventPingOrder = order_input("EventPing")
+
+
+@bound(models.EventPing, requires="event:read", description="A test call to an endpoint that a person asked for.")
+class EventPing(Node):
+    """A test call to an endpoint."""
+
+    purpose: Any = column(models.EventPing.purpose, "Which of the product's endpoints.")
+    endpoint: str = column(models.EventPing.endpoint, "Its address.")
+    status_code: Any = column(models.EventPing.status_code, "HTTP status; null where there was no answer.")
+    error: Any = column(models.EventPing.error, "Why it would not count as delivered; null where it would.")
+    duration_ms: Any = column(models.EventPing.duration_ms, "Time to the answer, milliseconds.")
+    done_at: Any = column(models.EventPing.done_at, "When it was made; null where we stopped before.")
+    created_at: Any = column(models.EventPing.created_at, "When it was asked for.")
+    product: Any = to_one(
+        "schema.catalog.Product", models.EventPing.product_id, "Whose endpoint it is.", requires="product:read"
+    )
+    asked_by: Any = to_one(
+        "schema.access.User", models.EventPing.asked_by_user_id, "Who asked for it.", requires="user:read"
+    )
+
+
 EventDeliveryFilter = filter_input(
     "EventDelivery",
     {"event_id": equals(models.EventDelivery.product_event_id, "Only of this event.", id_of="ProductEvent")},

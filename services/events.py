@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from domain.effects import EVENT_ENDPOINTS, EventStatus
 from gateways.events.client import Answer
 from gateways.events.client import deliver as call
 from models import EventDelivery, Install, Product, ProductEvent
+from services import event_circuits
 from services.outbox import PermanentFailure, enqueue
 
 DELIVER = "event.deliver"
@@ -71,15 +73,19 @@ async def deliver(event_id: int) -> None:
     """Make one attempt, log it, and mark the event delivered if the endpoint took it.
 
     Raises:
+        Postponed: the endpoint has failed so often that it is left alone for a while.
         NotDelivered: it did not; trying again may help.
         PermanentFailure: it answered 410 Gone.
     """
     parcel = await _pack(event_id)
     if parcel is None:
         return
-    answer = await call(parcel.endpoint, secret=parcel.secret, event_id=parcel.event_id, body=parcel.body)
+    async with transaction() as session:
+        await event_circuits.enter(session, parcel.product_id, parcel.endpoint)
+    answer = await call(parcel.endpoint, secrets=parcel.secrets, event_id=parcel.event_id, body=parcel.body)
     async with transaction() as session:
         await _log(session, event_id, answer)
+        await event_circuits.leave(session, parcel.product_id, parcel.endpoint, answer)
     if answer.gone:
         raise PermanentFailure(answer.told)
     if not answer.accepted:
@@ -92,8 +98,25 @@ async def give_up(session: AsyncSession, event_id: int) -> None:
     await session.execute(update(ProductEvent).where(*undelivered).values(status=EventStatus.FAILED))
 
 
-def new_secret(product: Product) -> str:
-    """Give a flushed product a new signing secret; the plain text is told once and kept only encrypted."""
+def secrets_of(product: Product) -> tuple[str, ...]:
+    """The secrets that sign now: the current one first, and the one before it during its overlap."""
+    if product.event_secret_encrypted is None:
+        return ()
+    current = crypto.decrypt(product.event_secret_encrypted, _secret_context(product.id))
+    until = product.previous_event_secret_until
+    if product.previous_event_secret_encrypted is None or until is None or until <= clock.now():
+        return (current,)
+    return current, crypto.decrypt(product.previous_event_secret_encrypted, _secret_context(product.id))
+
+
+def new_secret(product: Product, overlap: timedelta = timedelta(0)) -> str:
+    """Give a flushed product a new signing secret; the plain text is told once and kept only encrypted.
+
+    Parameters:
+        overlap: how long the secret before it signs too.
+    """
+    product.previous_event_secret_encrypted = product.event_secret_encrypted if overlap else None
+    product.previous_event_secret_until = clock.now() + overlap if overlap else None
     plain = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     product.event_secret_encrypted = crypto.encrypt(plain, _secret_context(product.id))
     return plain
@@ -101,8 +124,9 @@ def new_secret(product: Product) -> str:
 
 @dataclass(frozen=True)
 class _Parcel:
+    product_id: int
     endpoint: str
-    secret: str
+    secrets: tuple[str, ...]
     event_id: str
     body: str
 
@@ -120,8 +144,7 @@ async def _pack(event_id: int) -> _Parcel | None:
             return None
         event.endpoint = endpoint
         body = orjson.dumps({"id": event.event_id, "sequence": event.sequence, **event.payload}).decode()
-        secret = crypto.decrypt(product.event_secret_encrypted, _secret_context(product.id))
-        return _Parcel(endpoint, secret, event.event_id, body)
+        return _Parcel(product.id, endpoint, secrets_of(product), event.event_id, body)
 
 
 async def _log(session: AsyncSession, event_id: int, answer: Answer) -> None:

@@ -21,6 +21,20 @@ class PermanentFailure(KontoraError):
     code = "PERMANENT_FAILURE"
 
 
+class Postponed(KontoraError):
+    """Nothing was tried; the message waits and keeps its attempts.
+
+    Parameters:
+        wait: how long.
+    """
+
+    code = "POSTPONED"
+
+    def __init__(self, message: str, wait: timedelta) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
 async def enqueue(
     session: AsyncSession,
     kind: str,

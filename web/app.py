@@ -21,6 +21,7 @@ from web.amocrm import amocrm_routes
 from web.auth import principal_of_scope
 from web.documents import document_routes
 from web.errors import broken, refused
+from web.events import event_routes
 from web.external import external_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
@@ -62,6 +63,7 @@ def build() -> ASGIApp:
             *pay_routes,
             *document_routes,
             *usage_routes,
+            *event_routes,
             *external_routes,
             *widget_routes,
             *amocrm_routes(),

@@ -21,7 +21,7 @@ from core.request import RequestInfo, enter_request, new_request_id
 from domain.effects import retry_delay
 from models import DeadLetter
 from models.security import OUTBOX_CHANNEL
-from services.outbox import PermanentFailure
+from services.outbox import PermanentFailure, Postponed
 
 DEFAULT_MAX_ATTEMPTS = 10
 DEFAULT_LEASE = timedelta(seconds=60)
@@ -230,6 +230,8 @@ async def _mark_done(session: AsyncSession, message: Message) -> None:
 
 async def _failed(handler: Handler, message: Message, error: Exception) -> Outcome:
     told = _told(error)
+    if isinstance(error, Postponed):
+        return await _postpone(message, error)
     dead = isinstance(error, PermanentFailure) or message.attempt >= handler.max_attempts
     log.warning(
         "outbox message failed", id=message.id, kind=message.kind, attempt=message.attempt, dead=dead, error=told
@@ -246,6 +248,17 @@ async def _failed(handler: Handler, message: Message, error: Exception) -> Outco
     except LostLease:
         return Outcome.LOST
     return Outcome.DEAD if dead else Outcome.RETRY
+
+
+async def _postpone(message: Message, postponed: Postponed) -> Outcome:
+    """Put a message back as it was, for later."""
+    again = "available_at = now() + :wait, attempts = attempts - 1, last_error = :error"
+    try:
+        async with transaction() as session:
+            await _close(session, message, again, wait=postponed.wait, error=postponed.message)
+    except LostLease:
+        return Outcome.LOST
+    return Outcome.RETRY
 
 
 async def _bury(session: AsyncSession, handler: Handler, message: Message, error: str) -> None:

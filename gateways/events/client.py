@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -46,11 +47,11 @@ class Answer:
         return self.error or f"the endpoint answered {self.status_code}"
 
 
-async def deliver(endpoint: str, *, secret: str, event_id: str, body: str) -> Answer:
+async def deliver(endpoint: str, *, secrets: Sequence[str], event_id: str, body: str) -> Answer:
     """Post the body once, signed; the answer's body is not read.
 
     Parameters:
-        secret: ``whsec_`` and base64, as told to the product.
+        secrets: each ``whsec_`` and base64, as told to the product; all of them sign.
         event_id: the same for all attempts, so that the product can drop repeats.
         body: the exact JSON text to send.
     """
@@ -58,7 +59,7 @@ async def deliver(endpoint: str, *, secret: str, event_id: str, body: str) -> An
     status_code, error = None, None
     try:
         async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS), guarded_client() as client:
-            headers = signed_headers(secret, event_id, body)
+            headers = signed_headers(secrets, event_id, body)
             async with client.stream("POST", endpoint, content=body.encode(), headers=headers) as response:
                 status_code = response.status_code
     except TimeoutError:
@@ -70,12 +71,12 @@ async def deliver(endpoint: str, *, secret: str, event_id: str, body: str) -> An
     return Answer(status_code, error, int((time.monotonic() - started) * 1000))
 
 
-def signed_headers(secret: str, event_id: str, body: str) -> dict[str, str]:
-    """The headers of Standard Webhooks: id, time and signature over both and the body."""
+def signed_headers(secrets: Sequence[str], event_id: str, body: str) -> dict[str, str]:
+    """The headers of Standard Webhooks: id, time, and a signature over both and the body by each secret."""
     now = clock.now()
     return {
         "Content-Type": "application/json",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(secret).sign(event_id, now, body),
+        "webhook-signature": " ".join(Webhook(secret).sign(event_id, now, body) for secret in secrets),
     }

@@ -129,7 +129,7 @@ async def archive(session: AsyncSession, actor: Principal, *, product_id: int, v
 async def rotate_project_token(
     session: AsyncSession, actor: Principal, *, product_id: int, overlap_hours: int = 24
 ) -> NewProduct:
-    """Give a product a new project token and a new signing secret; the old token works on for an overlap.
+    """Give a product a new project token and a new signing secret; the old ones work on for an overlap.
 
     Parameters:
         overlap_hours: 0 to 168; 0 where the old token has leaked.
@@ -147,7 +147,7 @@ async def rotate_project_token(
     product.previous_token_hash = product.project_token_hash if overlap_hours else None
     product.previous_token_until = clock.now() + timedelta(hours=overlap_hours) if overlap_hours else None
     token = _new_project_token(product)
-    event_secret = events.new_secret(product)
+    event_secret = events.new_secret(product, timedelta(hours=overlap_hours))
     after = {"project_token_hint": product.project_token_hint, "overlap_hours": overlap_hours}
     await audit.record(session, actor, "product.rotate_project_token", product, before=before, after=after)
     return NewProduct(product, token, event_secret)

@@ -1,0 +1,147 @@
+"""What people and products do about events: send them again, read what was missed, try an endpoint (NOT-2)."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.database import transaction
+from core.errors import Conflict, NotFound
+from core.principal import Principal
+from domain import fields
+from domain.effects import EndpointPurpose, EventStatus
+from gateways.events.client import deliver as call
+from models import EventPing, Product, ProductEvent
+from policies.scopes import require, scoped
+from services import audit
+from services.catalog import products
+from services.events import DELIVER, secrets_of
+from services.outbox import enqueue
+
+WRITE = "event:write"
+MOST_AT_ONCE = 1_000
+MOST_READ = 500
+# Numbers are given before the transaction commits; after so long none below can still appear.
+SETTLED_AFTER = timedelta(seconds=20)
+
+
+async def redeliver(session: AsyncSession, actor: Principal, *, event_id: int) -> ProductEvent:
+    """Send an event again, whatever became of it; after those of its install that wait.
+
+    Raises:
+        NotFound: there is no such event.
+        Conflict: it waits to be delivered anyway.
+    """
+    require(actor, WRITE, "Mutation.productEventRedeliver")
+    wanted = scoped(select(ProductEvent).where(ProductEvent.id == event_id), ProductEvent, actor)
+    event: ProductEvent | None = await session.scalar(wanted.with_for_update())
+    if event is None:
+        raise NotFound.of("ProductEvent", field=fields.path("id"))
+    if event.status == EventStatus.PENDING:
+        raise Conflict("the event waits to be delivered", field=fields.path("id"))
+    before = {"status": event.status}
+    await _again(session, event)
+    await audit.record(session, actor, "product_event.redeliver", event, before=before, after={"status": event.status})
+    return event
+
+
+async def redeliver_failed(session: AsyncSession, actor: Principal, *, product_id: int, since: datetime) -> int:
+    """Send all failed events of a product again, in their order, 1,000 at a time; gives how many.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    require(actor, WRITE, "Mutation.productEventsRedeliverFailed")
+    product = await products.load(session, actor, product_id, lock=False, field="productId")
+    failed = (
+        select(ProductEvent)
+        .where(
+            ProductEvent.product_id == product.id,
+            ProductEvent.status == EventStatus.FAILED,
+            ProductEvent.created_at >= since,
+        )
+        .order_by(ProductEvent.id)
+        .limit(MOST_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    events = list(await session.scalars(failed))
+    for event in events:
+        await _again(session, event)
+    told = {"since": since, "events": len(events)}
+    await audit.record(session, actor, "product.redeliver_failed", product, before=None, after=told)
+    return len(events)
+
+
+async def ask_ping(session: AsyncSession, actor: Principal, *, product_id: int, purpose: EndpointPurpose) -> EventPing:
+    """Write that an endpoint is to be tried; :func:`ping` does it after the commit.
+
+    Raises:
+        NotFound: there is no such product.
+        Conflict: the product has no such endpoint, or no signing secret.
+    """
+    require(actor, WRITE, "Mutation.productPing")
+    product = await products.load(session, actor, product_id, lock=False, field="productId")
+    endpoint: str | None = getattr(product, purpose.column)
+    if endpoint is None or product.event_secret_encrypted is None:
+        raise Conflict("the product has no such endpoint, or no signing secret", field=fields.path("endpoint"))
+    asked = EventPing(product_id=product.id, purpose=purpose, endpoint=endpoint, asked_by_user_id=actor.user_id)
+    session.add(asked)
+    await audit.record(session, actor, "product.ping", asked, before=None, after={"purpose": purpose})
+    return asked
+
+
+async def ping(ping_id: int) -> None:
+    """Call an endpoint with a signed `ping`, outside of any transaction, and keep its answer."""
+    async with transaction() as session:
+        asked = await session.get_one(EventPing, ping_id)
+        product = await session.get_one(Product, asked.product_id)
+        endpoint, signing = asked.endpoint, secrets_of(product)
+    event_id = f"evt_{secrets.token_hex(16)}"
+    body = orjson.dumps({"id": event_id, "type": "ping", "timestamp": clock.now().isoformat(), "data": {}}).decode()
+    answer = await call(endpoint, secrets=signing, event_id=event_id, body=body)
+    async with transaction() as session:
+        done = await session.get_one(EventPing, ping_id, with_for_update=True)
+        done.status_code, done.duration_ms, done.done_at = answer.status_code, answer.duration_ms, clock.now()
+        done.error = None if answer.accepted else answer.told
+
+
+async def read_events(
+    session: AsyncSession, actor: Principal, *, after: str | None, install_id: int | None, limit: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """A product's events in their order, as they are delivered; gives them, and whether there are more.
+
+    Parameters:
+        after: id of the last event that was read; None to begin with the oldest.
+
+    Raises:
+        NotFound: the product has no such event.
+    """
+    assert actor.product_id is not None, "only the back end of a product uses this verb"
+    wanted = select(ProductEvent).where(
+        ProductEvent.product_id == actor.product_id, ProductEvent.created_at < func.now() - SETTLED_AFTER
+    )
+    if install_id is not None:
+        wanted = wanted.where(ProductEvent.install_id == install_id)
+    if after is not None:
+        last: int | None = await session.scalar(
+            select(ProductEvent.id).where(ProductEvent.event_id == after, ProductEvent.product_id == actor.product_id)
+        )
+        if last is None:
+            raise NotFound.of("Event", field=("after",))
+        wanted = wanted.where(ProductEvent.id > last)
+    found = list(await session.scalars(wanted.order_by(ProductEvent.id).limit(limit + 1)))
+    told = [{"id": event.event_id, "sequence": event.sequence, **event.payload} for event in found[:limit]]
+    return told, len(found) > limit
+
+
+async def _again(session: AsyncSession, event: ProductEvent) -> None:
+    event.status = EventStatus.PENDING
+    event.delivered_at = None
+    key = f"install:{event.install_id}"
+    await enqueue(session, DELIVER, {"eventId": event.id}, ordering_key=key, partner_id=event.partner_id)
