@@ -18,7 +18,7 @@ WHERE t5.id = $4::bigint AND t5.partner_id = scope.partner_id LIMIT 1) t5), 'nul
 FROM (SELECT t6.*
 FROM invoices t6
 WHERE t6.id = $5::bigint AND t6.partner_id = scope.partner_id LIMIT 1) t6), 'null') || ',' || coalesce((SELECT '{"id":"' || encode(('Product:' || t7.id)::bytea, 'base64') || '","name":' || to_json(t7.name)::text || '}'
-FROM (SELECT t7.id, t7.name, t7.code, t7.kind, t7.status, t7.technical_account_url, t7.client_uuid, t7.project_token_hint, t7.previous_token_until, t7.trial_days, t7.wallet_enabled, t7.install_bonus, t7.bonus_valid_days, t7.subscriptions_enabled, t7.install_endpoint, t7.activate_endpoint, t7.disable_endpoint, t7.version, t7.created_at, t7.updated_at
+FROM (SELECT t7.*
 FROM products t7
 WHERE t7.id = $6::bigint LIMIT 1) t7), 'null') || ']'
 FROM scope
