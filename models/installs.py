@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import Computed, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.installs import InstallStatus, SubscriptionKind
@@ -42,6 +42,7 @@ class OAuthToken(Keyed, Updated, Base):
     __tablename__ = "oauth_tokens"
     __table_args__ = (
         Index("uq_oauth_tokens_active", "install_id", unique=True, postgresql_where=text("active")),
+        Index("ix_oauth_tokens_lost", "id", postgresql_where=text("authorization_lost")),
         Index("ix_oauth_tokens_due", "expires_at", postgresql_where=text("active AND invalid_because IS NULL")),
     )
 
@@ -55,6 +56,7 @@ class OAuthToken(Keyed, Updated, Base):
     lease_until: Mapped[datetime | None]
     refreshed_at: Mapped[datetime | None]
     invalid_because: Mapped[str | None]
+    authorization_lost: Mapped[bool] = mapped_column(Computed("active AND invalid_because IS NOT NULL", persisted=True))
 
 
 class WidgetTokenUse(Base):

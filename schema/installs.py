@@ -107,6 +107,9 @@ OAuthTokenFilter = filter_input(
         "partner_id": equals(models.OAuthToken.partner_id, "Only of this partner.", id_of="Partner"),
         "install_id": equals(models.OAuthToken.install_id, "Only of this install.", id_of="Install"),
         "active": equals(models.OAuthToken.active, "Only tokens in use, or only retired ones."),
+        "authorization_lost": equals(
+            models.OAuthToken.authorization_lost, "Only installs that must be installed again, or only others."
+        ),
         "expires_before": before(models.OAuthToken.expires_at, "Expiring before this moment."),
     },
 )
@@ -127,6 +130,9 @@ class OAuthToken(Node):
     invalid_because: Any = column(
         models.OAuthToken.invalid_because,
         "Why the CRM takes it no more, so that the widget must be installed again; null while it is good.",
+    )
+    authorization_lost: bool = column(
+        models.OAuthToken.authorization_lost, "Whether the pair in use was refused: the widget must be installed again."
     )
     created_at: Any = column(models.OAuthToken.created_at, "When the pair was stored.")
     updated_at: Any = column(models.OAuthToken.updated_at, "When the pair was last changed.")

@@ -95,7 +95,12 @@ async def request_refresh_of_all(session: AsyncSession, actor: Principal) -> int
     """Have the tokens of all installs replaced now; gives how many workers are asked to."""
     require(actor, PERMISSION, "Mutation.oauthTokensRefreshAll")
     await _try_again(session, OAuthToken.active.is_(True))
-    return await _ask(session, OAuthToken.active.is_(True), limit=None, force=True)
+    asked = await _ask(session, OAuthToken.active.is_(True), limit=None, force=True)
+    installed = select(Install.id).join(OAuthToken, OAuthToken.install_id == Install.id)
+    concerned = select(Product).where(installed.where(Install.product_id == Product.id, OAuthToken.active).exists())
+    for product in (await session.scalars(concerned.order_by(Product.id))).all():
+        await audit.record(session, actor, "oauth_token.refresh_all", product, before=None, after={"forced": True})
+    return asked
 
 
 async def _try_again(session: AsyncSession, which: ColumnElement[bool]) -> None:

@@ -145,7 +145,11 @@ async def test_people_force_one_or_all(crm: Crm, owner: asyncpg.Connection) -> N
     assert "revoked" in flagged["oauthTokens"]["nodes"][0]["invalidBecause"]
     # The secret may have been wrong then: asked by a person, a flagged pair is tried again.
     crm.emulator.grants[0].revoked = False
+    lost = "query { oauthTokens(filter: {authorizationLost: true}) { totalCount nodes { install { databaseId } } } }"
+    assert (await payload(lost))["nodes"] == [{"install": {"databaseId": str(install)}}]
     assert (await payload(REFRESH_ALL, input={}))["asked"] == 2
+    assert (await payload(lost))["totalCount"] == 0
+    assert await owner.fetchval("SELECT count(*) FROM audit_events WHERE action = 'oauth_token.refresh_all'") == 1
     assert await run_messages(owner, "oauth_token.refresh") == 2
     assert (
         await owner.fetchval(
