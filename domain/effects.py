@@ -112,6 +112,8 @@ EVENT_ENDPOINTS = MappingProxyType(
         "wallet.charge_failed": "activate_endpoint",
         "wallet.top_up_failed": "activate_endpoint",
         "install.disabled": "disable_endpoint",
+        "partner.blocked": "disable_endpoint",
+        "partner.restored": "activate_endpoint",
         "subscription.paused": "disable_endpoint",
         "subscription.canceled": "disable_endpoint",
     }

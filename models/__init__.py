@@ -31,7 +31,7 @@ from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
 from models.monitoring import GatewayCheck, ProcessHeartbeat
 from models.outside_payments import BankStatement, OutsidePayment
-from models.partners import Contact, Partner
+from models.partners import Contact, Partner, PartnerContract, PartnerNote, PartnerStatusChange
 from models.payments import GatewayNotification, Payment, PaymentStateChange
 from models.refunds import Refund
 from models.schedule import ScheduledJob, ScheduleFiring
@@ -73,6 +73,9 @@ __all__ = [
     "OutboxMessage",
     "OutsidePayment",
     "Partner",
+    "PartnerContract",
+    "PartnerNote",
+    "PartnerStatusChange",
     "Payment",
     "PaymentStateChange",
     "Permission",

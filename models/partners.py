@@ -1,14 +1,36 @@
-"""Partners and their contacts (PAR-1)."""
+"""Partners, their people, contracts, notes and the history of their standing (PAR-1, PAR-3, PAR-4)."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.partners import DeploymentType, PartnerStatus
-from models.base import Base, Keyed, StrEnumColumn, Updated, checked
+from domain.partners import ContractStatus, DeploymentType, NoteKind, PartnerStatus
+from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+
+# Made by the migration; PostgreSQL inlines them, so that a query that says the same uses the index.
+PARTNER_TEXT = "partner_search_text(name, legal_name, inn, amocrm_domain)"
+CONTACT_TEXT = "contact_search_text(full_name, email, phone)"
+
+
+def _trigrams(name: str, expression: str) -> Index:
+    return Index(
+        name,
+        literal_column(expression).label("searched"),
+        postgresql_using="gin",
+        postgresql_ops={"searched": "gin_trgm_ops"},
+    )
 
 
 class Partner(Keyed, Updated, Base):
@@ -20,13 +42,17 @@ class Partner(Keyed, Updated, Base):
         checked("deployment", DeploymentType),
         CheckConstraint("inn ~ '^([0-9]{10}|[0-9]{12})$'", name="inn_digits"),
         CheckConstraint("kpp ~ '^[0-9]{4}[0-9A-Z]{2}[0-9]{3}$'", name="kpp_form"),
+        CheckConstraint("ogrn ~ '^([0-9]{13}|[0-9]{15})$'", name="ogrn_digits"),
         Index("ix_partners_name_order", text("name"), "id"),
+        Index("ix_partners_segment", "segment", "id"),
+        _trigrams("ix_partners_search", PARTNER_TEXT),
     )
 
     name: Mapped[str]
     legal_name: Mapped[str | None]
     inn: Mapped[str | None] = mapped_column(index=True)
     kpp: Mapped[str | None]
+    ogrn: Mapped[str | None]
     segment: Mapped[str | None]
     deployment: Mapped[DeploymentType] = mapped_column(StrEnumColumn(DeploymentType), server_default="SAAS")
     status: Mapped[PartnerStatus] = mapped_column(StrEnumColumn(PartnerStatus), server_default="ACTIVE", index=True)
@@ -47,6 +73,7 @@ class Contact(Keyed, Updated, Base):
     __table_args__ = (
         Index("uq_contacts_primary", "partner_id", unique=True, postgresql_where=text("is_primary")),
         UniqueConstraint("partner_id", "amocrm_user_id"),
+        _trigrams("ix_contacts_search", CONTACT_TEXT),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
@@ -56,3 +83,57 @@ class Contact(Keyed, Updated, Base):
     position: Mapped[str | None]
     amocrm_user_id: Mapped[int | None] = mapped_column(BigInteger)
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class PartnerStatusChange(Keyed, Base):
+    """One change of a partner's standing, and why. Insert-only."""
+
+    __tablename__ = "partner_status_changes"
+    __table_args__ = (
+        CheckConstraint("from_status <> to_status", name="changes"),
+        Index("ix_partner_status_changes_recent", "partner_id", text("id DESC")),
+    )
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    from_status: Mapped[PartnerStatus] = mapped_column(StrEnumColumn(PartnerStatus))
+    to_status: Mapped[PartnerStatus] = mapped_column(StrEnumColumn(PartnerStatus))
+    reason: Mapped[str | None]
+    changed_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+
+
+class PartnerContract(Keyed, Updated, Base):
+    """A contract with a partner; ``url`` leads to its text where that is kept elsewhere."""
+
+    __tablename__ = "partner_contracts"
+    __table_args__ = (
+        UniqueConstraint("partner_id", "number"),
+        checked("status", ContractStatus),
+        CheckConstraint("amount >= 0", name="amount_not_negative"),
+        CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="currency_of_amount"),
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        Index("ix_partner_contracts_ends", "ends_at", "id"),
+    )
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    number: Mapped[str]
+    status: Mapped[ContractStatus] = mapped_column(StrEnumColumn(ContractStatus), server_default="DRAFT")
+    signed_at: Mapped[datetime | None]
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    amount: Mapped[Money | None]
+    currency: Mapped[Currency | None]
+    sla: Mapped[str | None]
+    url: Mapped[str | None]
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
+class PartnerNote(Keyed, Base):
+    """What one of us wrote about a partner; partners never see it. Insert-only."""
+
+    __tablename__ = "partner_notes"
+    __table_args__ = (checked("kind", NoteKind), Index("ix_partner_notes_recent", "partner_id", text("id DESC")))
+
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    kind: Mapped[NoteKind] = mapped_column(StrEnumColumn(NoteKind), server_default="NOTE")
+    body: Mapped[str]
+    written_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))

@@ -22,6 +22,8 @@ INSERT_ONLY = frozenset(
         "event_deliveries",
         "invoice_documents",
         "ledger_entries",
+        "partner_notes",
+        "partner_status_changes",
         "payment_state_changes",
         "subscription_changes",
         "wallet_transactions",

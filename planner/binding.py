@@ -257,6 +257,11 @@ def object_value(path: str, description: str, *, requires: str | None = None) ->
     return _field(Value(requires), description, _lazy(path) | None)
 
 
+def object_list(path: str, description: str, *, requires: str | None = None) -> Any:
+    """A field of a payload that holds objects in the order of the keys that the function returns."""
+    return _field(Value(requires), description, list[_lazy(path)])  # type: ignore[misc]
+
+
 def connection_root(path: str, requires: str, description: str) -> Any:
     """A root field: all rows of a type."""
     return _field(

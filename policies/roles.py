@@ -31,6 +31,10 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | _BUSINESS_READ
             | {
                 "partner:pii",
+                "partner:status",
+                "partner_contract:read",
+                "partner_note:read",
+                "partner_note:write",
                 "plan:write",
                 "subscription:write",
                 "subscription:change",
@@ -54,7 +58,9 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "SUPPORT": (
             "Looks at partners' data to help; changes nothing but issues documents.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"},
+            _SELF | _BUSINESS_READ
+            | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"}
+            | {"partner_contract:read", "partner_note:read", "partner_note:write"},
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
@@ -63,7 +69,10 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "SALES": (
             "Partners and their payments.",
-            _SELF | _BUSINESS_READ | {"partner:pii", "partner:write", "invoice_document:issue", "dashboard:read"},
+            _SELF
+            | _BUSINESS_READ
+            | {"partner:pii", "partner:write", "partner:status", "invoice_document:issue", "dashboard:read"}
+            | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"},
         ),
         "IMPLEMENTATION": (
             "Installs and their activation.",
@@ -77,6 +86,9 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "event:write",
                 "subscription:read",
                 "wallet:read",
+                "partner_contract:read",
+                "partner_note:read",
+                "partner_note:write",
             },
         ),
         "AUDITOR": (
@@ -89,7 +101,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             _SELF
             | _BUSINESS_READ
             | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
-            | {"wallet:buy", "wallet:configure"},
+            | {"wallet:buy", "wallet:configure", "partner_contract:read"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

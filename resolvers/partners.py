@@ -23,6 +23,7 @@ _PARTNER_NULLS = frozenset(
         "legal_name",
         "inn",
         "kpp",
+        "ogrn",
         "segment",
         "status_reason",
         "connected_at",

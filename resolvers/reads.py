@@ -20,6 +20,18 @@ class Reads:
     partner: Any = single_root("schema.partners.Partner", "partner:read", "One partner.")
     contacts: Any = connection_root("schema.partners.Contact", "partner:pii", "People at partners.")
     contact: Any = single_root("schema.partners.Contact", "partner:pii", "One contact.")
+    partner_contracts: Any = connection_root(
+        "schema.partner_card.PartnerContract", "partner_contract:read", "Contracts with partners."
+    )
+    partner_contract: Any = single_root("schema.partner_card.PartnerContract", "partner_contract:read", "One contract.")
+    partner_notes: Any = connection_root("schema.partner_card.PartnerNote", "partner_note:read", "Notes about partners.")
+    partner_note: Any = single_root("schema.partner_card.PartnerNote", "partner_note:read", "One note.")
+    partner_status_changes: Any = connection_root(
+        "schema.partner_card.PartnerStatusChange", "partner:read", "Changes of partners' standings."
+    )
+    partner_status_change: Any = single_root(
+        "schema.partner_card.PartnerStatusChange", "partner:read", "One change of a standing."
+    )
     products: Any = connection_root("schema.catalog.Product", "product:read", "What we sell.")
     product: Any = single_root("schema.catalog.Product", "product:read", "One product.")
     plans: Any = connection_root("schema.catalog.Plan", "plan:read", "Tariffs, all versions.")

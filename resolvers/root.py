@@ -16,6 +16,7 @@ from resolvers.installs import InstallMutations
 from resolvers.legal_entities import LegalEntityMutations
 from resolvers.monitoring import MonitoringQueries
 from resolvers.outside_payments import OutsidePaymentMutations
+from resolvers.partner_card import PartnerCardMutations, PartnerCardQueries
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
 from resolvers.refunds import RefundMutations, RefundQueries
@@ -35,6 +36,7 @@ class Query(
     WalletQueries,
     RefundQueries,
     DashboardQueries,
+    PartnerCardQueries,
 ):
     """What can be read."""
 
@@ -43,6 +45,7 @@ class Query(
 class Mutation(
     AccessMutations,
     PartnerMutations,
+    PartnerCardMutations,
     CatalogMutations,
     InstallMutations,
     BillingMutations,

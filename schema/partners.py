@@ -20,6 +20,7 @@ from planner.binding import (
     object_value,
     order_input,
     plain,
+    sql,
     to_many,
     to_one,
 )
@@ -33,6 +34,7 @@ PartnerFilter = filter_input(
     {
         "status": any_of(models.Partner.status, "Only these states."),
         "inn": equals(models.Partner.inn, "Exactly this taxpayer number."),
+        "segment": equals(models.Partner.segment, "Only of this segment."),
         "account_manager_id": equals(
             models.Partner.account_manager_id, "Only partners of this account manager.", id_of="User"
         ),
@@ -50,6 +52,7 @@ class Partner(Node):
     legal_name: Any = column(models.Partner.legal_name, "Name in contracts and invoices.")
     inn: Any = column(models.Partner.inn, "Russian taxpayer number, 10 or 12 digits.")
     kpp: Any = column(models.Partner.kpp, "Russian tax registration code of a legal entity.")
+    ogrn: Any = column(models.Partner.ogrn, "Number in the Russian state register: 13 digits, an entrepreneur's 15.")
     segment: Any = column(models.Partner.segment, "Our own grouping of partners.")
     deployment: Any = column(models.Partner.deployment, "Where the partner runs our software.")
     status: Any = column(models.Partner.status, "Standing with us.")
@@ -78,6 +81,43 @@ class Partner(Node):
     )
     payments: Any = to_many(
         "schema.payments.Payment", models.Payment.partner_id, "Payments of the partner.", requires="payment:read"
+    )
+    contracts: Any = to_many(
+        "schema.partner_card.PartnerContract",
+        models.PartnerContract.partner_id,
+        "Contracts with the partner.",
+        requires="partner_contract:read",
+    )
+    notes: Any = to_many(
+        "schema.partner_card.PartnerNote",
+        models.PartnerNote.partner_id,
+        "What we wrote about the partner.",
+        requires="partner_note:read",
+    )
+    status_changes: Any = to_many(
+        "schema.partner_card.PartnerStatusChange", models.PartnerStatusChange.partner_id, "History of the standing."
+    )
+    next_payment_at: Any = sql(
+        "SELECT min(s.ends_at) FROM subscriptions s WHERE s.partner_id = {row}.id AND s.status = 'ACTIVE' "
+        "AND s.paused_at IS NULL AND NOT s.cancel_at_period_end",
+        DateTime | None,
+        "datetime",
+        "When the next renewal of the partner is due.",
+        requires="subscription:read",
+    )
+    install_count: Any = sql(
+        "SELECT count(*)::int FROM installs i WHERE i.partner_id = {row}.id AND i.status <> 'DISABLED'",
+        int,
+        "int",
+        "Products installed at the partner.",
+        requires="install:read",
+    )
+    user_count: Any = sql(
+        "SELECT count(*)::int FROM users u WHERE u.partner_id = {row}.id AND u.status = 'ACTIVE'",
+        int,
+        "int",
+        "Users of the partner who may sign in.",
+        requires="user:read",
     )
     wallets: Any = to_many(
         "schema.wallets.Wallet", models.Wallet.partner_id, "Prepaid coins of the installs.", requires="wallet:read"
@@ -123,6 +163,9 @@ class PartnerCreateInput(KeyedInput):
         default=strawberry.UNSET, description="Russian taxpayer number; its check digits are checked."
     )
     kpp: str | None = strawberry.field(default=strawberry.UNSET, description="Russian tax registration code.")
+    ogrn: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Number in the Russian state register; its check digit is checked."
+    )
     segment: str | None = strawberry.field(default=strawberry.UNSET, description="Our own grouping of partners.")
     deployment: DeploymentType | None = strawberry.field(
         default=strawberry.UNSET, description="Where the partner runs our software; SAAS unless told."
@@ -155,6 +198,9 @@ class PartnerUpdateInput(KeyedInput):
         default=strawberry.UNSET, description="Russian taxpayer number; its check digits are checked."
     )
     kpp: str | None = strawberry.field(default=strawberry.UNSET, description="Russian tax registration code.")
+    ogrn: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Number in the Russian state register; its check digit is checked."
+    )
     segment: str | None = strawberry.field(default=strawberry.UNSET, description="Our own grouping of partners.")
     deployment: DeploymentType | None = strawberry.field(
         default=strawberry.UNSET, description="Where the partner runs our software."

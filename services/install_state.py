@@ -12,15 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.errors import NotFound
 from core.principal import Principal
+from domain.partners import PartnerMay, sql_names
 from models import Install
 
-_STATE = text("""
+_STATE = text(f"""
     SELECT i.id AS install_id, i.status, i.subscription_kind, i.subscribed_until,
-        i.status = 'ACTIVATED' AND (
+        i.status = 'ACTIVATED' AND partners.status IN ({sql_names(PartnerMay.USE)}) AND (
             NOT products.subscriptions_enabled
             OR coalesce(i.subscribed_until > :now, false)
             -- While a renewal's charges are tried, the period is over and the subscription is not.
-            OR s.id IS NOT NULL AND s.paused_at IS NULL
+            OR s.id IS NOT NULL AND s.paused_at IS NULL AND partners.status IN ({sql_names(PartnerMay.RENEW)})
         ) AS active,
         s.status AS subscription_status, s.seats, s.auto_renew, s.cancel_at_period_end, plans.name AS plan,
         spendable_coins(w.id, :now) AS balance, w.low_since IS NOT NULL AS low,
@@ -28,6 +29,7 @@ _STATE = text("""
         open.payment_link
     FROM installs i
     JOIN products ON products.id = i.product_id
+    JOIN partners ON partners.id = i.partner_id
     LEFT JOIN subscriptions s ON s.install_id = i.id AND s.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')
     LEFT JOIN plans ON plans.id = s.plan_id
     LEFT JOIN wallets w ON w.install_id = i.id

@@ -18,7 +18,7 @@ from domain import fields
 from domain.billing import SubscriptionStatus
 from domain.catalog import ProductKind, ProductStatus, Term
 from domain.installs import InstallStatus, SubscriptionKind
-from domain.partners import PartnerStatus
+from domain.partners import PartnerMay
 from domain.periods import anchor_day
 from domain.pricing import DEFAULT_SEATS
 from domain.wallets import AccountKind, WalletTransactionKind
@@ -28,6 +28,7 @@ from policies.scopes import scoped
 from services import audit, events, partners
 from services.catalog import products
 from services.changes import apply, unique
+from services.partner_standing import check_standing
 
 WELCOME_REFERENCE = "install-bonus"
 TRIAL_CURRENCY = "RUB"
@@ -67,8 +68,7 @@ async def create(
     """
     partner = await partners.load(session, actor, partner_id, lock=True, field="partnerId")
     product = await products.load(session, actor, product_id, lock=False, field="productId")
-    if partner.status != PartnerStatus.ACTIVE:
-        raise Conflict(f"the partner is {partner.status}", field=fields.path("partnerId"))
+    await check_standing(session, partner.id, PartnerMay.INSTALL, field="partnerId")
     if product.status != ProductStatus.ACTIVE:
         raise Conflict("the product is archived", field=fields.path("productId"))
     await _check_contact(session, partner_id, contact_id)
@@ -105,9 +105,7 @@ async def activate(session: AsyncSession, actor: Principal, *, install_id: int) 
         return install
     if install.status == InstallStatus.DISABLED:
         raise Conflict("the install was disabled; install the product again", field=fields.path("id"))
-    partner = await partners.load(session, actor, install.partner_id, lock=False)
-    if partner.status != PartnerStatus.ACTIVE:
-        raise Conflict(f"the partner is {partner.status}", field=fields.path("id"))
+    await check_standing(session, install.partner_id, PartnerMay.INSTALL, field="id")
     product = await products.load(session, actor, install.product_id, lock=False)
     if product.kind == ProductKind.WIDGET:
         await _need_token(session, install_id)

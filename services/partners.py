@@ -12,12 +12,13 @@ from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
 from domain.access import UserKind
-from domain.inn import check_inn, check_kpp
+from domain.inn import check_inn, check_kpp, check_ogrn
 from domain.partners import DeploymentType, PartnerStatus
 from models import Contact, Partner, User
 from policies.scopes import scoped
 from services import audit
 from services.changes import apply, next_version, unique
+from services.partner_standing import change_status
 
 
 class PartnerValues(TypedDict, total=False):
@@ -27,6 +28,7 @@ class PartnerValues(TypedDict, total=False):
     legal_name: str | None
     inn: str | None
     kpp: str | None
+    ogrn: str | None
     segment: str | None
     deployment: DeploymentType
     status: PartnerStatus
@@ -81,9 +83,12 @@ async def update_card(
     partner = await load(session, actor, partner_id, lock=True)
     next_version(partner, version)
     checked = await _checked_partner(session, values)
-    standing = checked.get("status", partner.status)
-    if standing != partner.status and standing != PartnerStatus.ACTIVE and not checked.get("status_reason"):
-        raise fields.InvalidValue(f"say why the partner becomes {standing}", field=fields.path("statusReason"))
+    standing = checked.pop("status", partner.status)
+    if standing != partner.status:
+        reason = checked.pop("status_reason", None)
+        if standing != PartnerStatus.ACTIVE and not reason:
+            raise fields.InvalidValue(f"say why the partner becomes {standing}", field=fields.path("statusReason"))
+        await change_status(session, actor, partner, status=standing, reason=reason, version=None)
     async with _one_account(session):
         before, after = apply(partner, checked)
     await audit.record(session, actor, "partner.update", partner, before=before, after=after, partner_id=partner.id)
@@ -140,7 +145,9 @@ async def load(session: AsyncSession, actor: Principal, partner_id: int, *, lock
         NotFound: there is none; names ``field``.
     """
     wanted = scoped(select(Partner).where(Partner.id == partner_id), Partner, actor)
-    partner: Partner | None = await session.scalar(wanted.with_for_update() if lock else wanted)
+    partner: Partner | None = await session.scalar(
+        wanted.with_for_update(key_share=True) if lock else wanted
+    )
     if partner is None:
         raise NotFound.of("Partner", field=fields.path(field))
     return partner
@@ -159,7 +166,7 @@ async def _checked_partner(session: AsyncSession, values: PartnerValues) -> dict
     for name in ("legal_name", "segment", "status_reason", "amocrm_domain"):
         if name in checked:
             checked[name] = fields.optional_line(checked[name], _CAMEL.get(name, name))
-    for name, check in (("inn", check_inn), ("kpp", check_kpp)):
+    for name, check in (("inn", check_inn), ("kpp", check_kpp), ("ogrn", check_ogrn)):
         if name in checked:
             checked[name] = checked[name] and check(checked[name].strip(), fields.path(name))
     account = checked.get("amocrm_account_id")

@@ -17,6 +17,7 @@ from core.database import read_pool, transaction
 from core.errors import Unauthenticated
 from core.principal import Principal
 from core.settings import get_settings
+from domain.partners import PartnerMay, sql_names
 from models import ApiToken
 
 ALGORITHM = "HS256"
@@ -34,13 +35,20 @@ _STANDING = """
         ) AS permissions
     FROM {source} JOIN users u ON u.id = c.user_id
     WHERE u.status = 'ACTIVE' AND c.revoked_at IS NULL AND c.expires_at > $2 AND {condition}
+        AND (u.partner_id IS NULL OR (SELECT p.status FROM partners p WHERE p.id = u.partner_id) IN ({may_sign_in}))
 """
-_BY_SESSION = _STANDING.format(columns="c.id AS session_id", source="sessions c", condition="c.id = $1")
-_BY_COOKIE = _STANDING.format(columns="c.id AS session_id", source="sessions c", condition="c.cookie_hash = $1")
+_MAY_SIGN_IN = sql_names(PartnerMay.SIGN_IN)
+_BY_SESSION = _STANDING.format(
+    columns="c.id AS session_id", source="sessions c", condition="c.id = $1", may_sign_in=_MAY_SIGN_IN
+)
+_BY_COOKIE = _STANDING.format(
+    columns="c.id AS session_id", source="sessions c", condition="c.cookie_hash = $1", may_sign_in=_MAY_SIGN_IN
+)
 _BY_API_TOKEN = _STANDING.format(
     columns="c.id AS api_token_id, c.permissions AS scopes, c.last_used_at",
     source="api_tokens c",
     condition="c.token_hash = $1",
+    may_sign_in=_MAY_SIGN_IN,
 )
 _EXPIRED = "the credentials are not valid or have expired; sign in again"
 

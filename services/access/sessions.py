@@ -15,7 +15,8 @@ from core.principal import ANONYMOUS, Principal
 from core.request import current_request
 from core.settings import get_settings
 from domain.access import SessionKind, UserStatus
-from models import RefreshToken, Session, User
+from domain.partners import PartnerMay, allows
+from models import Partner, RefreshToken, Session, User
 from services import audit
 from services.access.principals import COOKIE_PURPOSE, issue_access_token
 
@@ -82,12 +83,21 @@ async def refresh_session(session: AsyncSession, *, refresh_token: str) -> Signe
         return None
     user = await session.get(User, found.user_id)
     assert user is not None, "a session belongs to a user"
-    if found.revoked_at is not None or user.status is not UserStatus.ACTIVE:
+    allowed = user.status is UserStatus.ACTIVE and await partner_lets_in(session, user)
+    if found.revoked_at is not None or not allowed:
         return None
     token.used_at = now
     found.last_used_at = now
     found.expires_at = now + _lifetime()
     return await _with_tokens(session, found, user)
+
+
+async def partner_lets_in(session: AsyncSession, user: User) -> bool:
+    """Whether the standing of the user's partner lets its users in; ours belong to none."""
+    if user.partner_id is None:
+        return True
+    partner = await session.get_one(Partner, user.partner_id)
+    return allows(partner.status, PartnerMay.SIGN_IN)
 
 
 async def sign_out(session: AsyncSession, actor: Principal) -> None:

@@ -15,7 +15,7 @@ from domain.access import UserStatus
 from models import User
 from services import audit
 from services.access.failures import Attempt, count_failure, forget_failures, locked_until
-from services.access.sessions import SignedIn, start_token_session
+from services.access.sessions import SignedIn, partner_lets_in, start_token_session
 
 MAX_PASSWORD_CHARS = 1_000
 WRONG = "the email or the password is wrong"
@@ -59,7 +59,7 @@ async def check_password(session: AsyncSession, *, email: str, password: str) ->
     refused = await _locked(session, attempt)
     if refused is not None:
         return refused
-    if user.status is not UserStatus.ACTIVE:
+    if user.status is not UserStatus.ACTIVE or not await partner_lets_in(session, user):
         return await _failed(session, attempt, user)
     await forget_failures(session, attempt)
     user.failed_sign_ins = 0

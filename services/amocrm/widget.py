@@ -12,10 +12,12 @@ from core import clock
 from core.errors import NotFound
 from core.principal import Principal
 from core.settings import get_settings
+from domain.partners import PartnerMay, PartnerStatus, allows
 from gateways.amocrm.signatures import CLOCK_SKEW, BadToken, claimed_integration, read_token
 from models import Install, Partner, WidgetTokenUse
 from services.amocrm.integrations import integration_of
 
+_STATE = frozenset({"install:read"})
 _USER = frozenset({"install:read", "subscription:read", "plan:read", "wallet:read"})
 _ADMIN = _USER | {"install:activate", "subscription:write", "invoice:read", "invoice:pay", "wallet:buy"}
 
@@ -54,7 +56,7 @@ async def widget_principal(session: AsyncSession, token: str) -> WidgetCaller:
     if first is None:
         raise BadToken("the token was used before")
     found = (
-        select(Install.id, Install.partner_id)
+        select(Install.id, Install.partner_id, Partner.status)
         .join(Partner, Partner.id == Install.partner_id)
         .where(Partner.amocrm_account_id == claims.account_id, Install.product_id == product.id)
     )
@@ -64,10 +66,19 @@ async def widget_principal(session: AsyncSession, token: str) -> WidgetCaller:
     principal = Principal(
         kind="partner",
         partner_id=row.partner_id,
-        permissions=_ADMIN if claims.is_admin else _USER,
+        permissions=_permitted(row.status, is_admin=claims.is_admin),
         roles=("WIDGET",),
     )
     return WidgetCaller(principal, row.id, product.id)
+
+
+def _permitted(status: PartnerStatus, *, is_admin: bool) -> frozenset[str]:
+    """A partner that may not buy looks and pays what waits, and one whose licences are not valid learns just that (PAR-1)."""
+    if not allows(status, PartnerMay.USE):
+        return _STATE
+    if not is_admin:
+        return _USER
+    return _ADMIN if allows(status, PartnerMay.BUY) else _USER | {"invoice:read", "invoice:pay"}
 
 
 async def expire_token_uses(session: AsyncSession) -> int:

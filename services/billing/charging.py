@@ -14,6 +14,7 @@ from core.principal import SYSTEM
 from core.request import current_request
 from domain.billing import InvoiceStatus, PaymentMethod, PaymentStatus
 from domain.installs import InstallStatus
+from domain.partners import PartnerMay, sql_names
 from gateways.interface import GatewayRefused, GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
@@ -30,10 +31,12 @@ _CHARGEABLE = (InvoiceStatus.PENDING, InvoiceStatus.FAILED)
 _ON_THE_WAY = (PaymentStatus.NEW, PaymentStatus.UNKNOWN, PaymentStatus.PENDING, PaymentStatus.AUTHORIZED)
 
 _PLAN = text(
-    """
+    f"""
     WITH due AS (
         SELECT id, partner_id FROM invoices
-        WHERE next_charge_at <= :now AND NOT EXISTS (
+        WHERE next_charge_at <= :now
+            AND (SELECT p.status FROM partners p WHERE p.id = partner_id) IN ({sql_names(PartnerMay.RENEW)})
+            AND NOT EXISTS (
             SELECT FROM outbox_messages AS waiting
             WHERE waiting.ordering_key = 'invoice.charge:' || invoices.id AND waiting.status = 'PENDING')
         ORDER BY next_charge_at LIMIT :rows

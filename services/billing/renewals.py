@@ -14,6 +14,7 @@ from core import clock
 from core.principal import SYSTEM
 from core.request import current_request
 from core.settings import get_settings
+from domain.partners import PartnerMay, sql_names
 from services.billing.issue import number_prefix
 
 CHUNK_ROWS = 1_000
@@ -43,7 +44,9 @@ _ISSUE = f"""
         FROM subscriptions s JOIN installs i ON i.id = s.install_id
         WHERE s.status = 'ACTIVE' AND s.paused_at IS NULL AND NOT s.cancel_at_period_end
             AND s.ends_at <= :horizon AND (s.invoiced_until IS NULL OR s.invoiced_until < s.ends_at)
-            AND i.status <> 'DISABLED' AND NOT EXISTS (
+            AND i.status <> 'DISABLED'
+            AND (SELECT p.status FROM partners p WHERE p.id = s.partner_id) IN ({sql_names(PartnerMay.RENEW)})
+            AND NOT EXISTS (
                 SELECT FROM invoices AS billed WHERE billed.subscription_id = s.id AND billed.kind = 'RENEWAL'
                     AND billed.status <> 'CANCELED' AND billed.period_start = s.ends_at)
         ORDER BY s.ends_at, s.id LIMIT :rows

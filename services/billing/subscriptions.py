@@ -13,6 +13,7 @@ from domain import fields
 from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
 from domain.catalog import Term
 from domain.installs import InstallStatus
+from domain.partners import PartnerMay
 from domain.pricing import DEFAULT_SEATS, MOST_SEATS, Quote, quote
 from models import Install, Invoice, Payment, Plan, PlanPrice
 from policies.scopes import require
@@ -21,6 +22,7 @@ from services.billing.locks import load
 from services.billing.orders import WAITING, cancel
 from services.billing.payments import new_payment
 from services.billing.start import live_subscription
+from services.partner_standing import check_standing
 
 
 class InvalidSeats(UserError):
@@ -93,6 +95,7 @@ async def create_subscription(
     install = await load(session, actor, Install, install_id, field="installId", lock=True)
     if install.status == InstallStatus.DISABLED:
         raise Conflict("the install is disabled", field=("input", "installId"))
+    await check_standing(session, install.partner_id, PartnerMay.BUY, field="installId")
     plan = await load(session, actor, Plan, plan_id, field="planId")
     # A version that is being sold does not change under the sale (CAT-2); other sales may go on.
     await session.refresh(plan, with_for_update={"read": True})

@@ -12,11 +12,13 @@ from core.principal import Principal
 from domain import fields
 from domain.billing import InvoiceKind
 from domain.installs import InstallStatus
+from domain.partners import PartnerMay
 from models import CoinPackage, Install, Invoice, Payment, Wallet
 from policies.scopes import require
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.payments import new_payment
 from services.catalog import packages
+from services.partner_standing import check_standing
 from services.wallets.load import lock_wallet
 
 
@@ -38,6 +40,7 @@ async def buy(session: AsyncSession, actor: Principal, *, wallet_id: int, packag
     install, wallet = await lock_wallet(session, actor, wallet_id, field="walletId")
     if install.status == InstallStatus.DISABLED:
         raise Conflict("the install was disabled; install the product again", field=fields.path("walletId"))
+    await check_standing(session, install.partner_id, PartnerMay.BUY, field="walletId")
     package = await packages.load(session, actor, package_id, lock=False, field="packageId")
     check_offer(package, install)
     invoice = await bill(session, actor, install, wallet, package)

@@ -19,6 +19,7 @@ from core.principal import SYSTEM, Principal
 from domain import fields
 from domain.billing import InvoiceStatus
 from domain.installs import InstallStatus
+from domain.partners import PartnerMay
 from models import Install, Invoice, Wallet, WalletTopUp
 from policies.scopes import require
 from services import audit
@@ -27,6 +28,7 @@ from services.billing.coins import stop_top_up
 from services.billing.start import live_subscription
 from services.catalog import packages
 from services.outbox import enqueue
+from services.partner_standing import standing_allows
 from services.wallets.load import lock_wallet
 from services.wallets.purchase import bill, check_offer
 
@@ -94,6 +96,8 @@ async def fill_up(session: AsyncSession, wallet_id: int) -> Invoice | None:
     wallet = await session.get_one(Wallet, wallet_id, with_for_update={"key_share": True}, populate_existing=True)
     rule: WalletTopUp | None = await session.scalar(select(WalletTopUp).where(WalletTopUp.wallet_id == wallet_id))
     if rule is None or not rule.enabled or install.status == InstallStatus.DISABLED:
+        return None
+    if not await standing_allows(session, wallet.partner_id, PartnerMay.RENEW):
         return None
     spendable = await session.scalar(select(func.spendable_coins(wallet_id, clock.now())))
     assert spendable is not None

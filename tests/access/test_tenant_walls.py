@@ -75,6 +75,9 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
             SELECT partner_id, id, ends_at, 1 FROM subscriptions;
         INSERT INTO refunds (partner_id, payment_id, invoice_id, key, amount, currency, reason)
             SELECT partner_id, id, invoice_id, 'key ' || id, 1, 'RUB', 'x' FROM payments;
+        INSERT INTO partner_status_changes (partner_id, from_status, to_status) SELECT id, 'ACTIVE', 'BLOCKED' FROM partners;
+        INSERT INTO partner_contracts (partner_id, number) SELECT id, 'x' FROM partners;
+        INSERT INTO partner_notes (partner_id, body) SELECT id, 'x' FROM partners;
         INSERT INTO outside_payments (source, external_id, amount, currency, paid_at, purpose)
             VALUES ('API', 'x', 1, 'RUB', now(), 'x');
         INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids) VALUES (1, 'x', '{}', '{2}');

@@ -1,0 +1,125 @@
+"""Search over partners and their people: parts of words first, then words with typing errors (PAR-2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.principal import Principal
+from domain import fields
+from domain.partners import PartnerStatus
+from policies.scopes import require
+
+FEWEST_CHARS = 3
+LONGEST_QUERY = 100
+MOST = 50
+# How many matches are ranked: a part of a word that half of all partners have need not be ranked among all of them.
+RANKED = 200
+PERSON = "partner:pii"
+
+_PARTNER_TEXT = "partner_search_text(p.name, p.legal_name, p.inn, p.amocrm_domain)"
+_CONTACT_TEXT = "contact_search_text(c.full_name, c.email, c.phone)"
+_SCOPE = "(CAST(:partner_id AS bigint) IS NULL OR p.id = :partner_id)"
+_FILTERS = """
+    AND (CAST(:statuses AS text[]) IS NULL OR p.status = ANY (:statuses))
+    AND (CAST(:segment AS text) IS NULL OR p.segment = :segment)
+    AND (CAST(:manager AS bigint) IS NULL OR p.account_manager_id = :manager)
+"""
+_BY_CARD = f"""
+    SELECT p.id, false AS by_person, p.name, {_PARTNER_TEXT} AS found FROM partners p
+    WHERE {_PARTNER_TEXT} {{matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
+"""
+_BY_PERSON = f"""
+    SELECT p.id, true, p.name, {_CONTACT_TEXT} FROM contacts c JOIN partners p ON p.id = c.partner_id
+    WHERE {_CONTACT_TEXT} {{person_matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
+"""
+_RANK = """
+    SELECT id, bool_and(by_person) AS by_person, max(
+        CASE WHEN NOT by_person AND (lower(name) = :asked OR found LIKE '% ' || :escaped || ' %') THEN 4
+             WHEN found LIKE :escaped || '%' THEN 3
+             WHEN found LIKE '% ' || :escaped || '%' THEN 2
+             WHEN found LIKE '%' || :escaped || '%' THEN 1 ELSE 0 END + word_similarity(:asked, found)
+    ) AS score
+    FROM ({sources}) AS candidates GROUP BY id ORDER BY score DESC, id DESC LIMIT :first
+"""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A partner that was found, and why.
+
+    Parameters:
+        by_person: whether only a person at the partner matched.
+        score: the higher the better: 4 and more for a whole value, 3 for a beginning, 2 for the beginning of a
+            word, 1 for a part, less for a likeness.
+    """
+
+    partner_id: int
+    by_person: bool
+    score: float
+
+
+async def search(
+    session: AsyncSession,
+    actor: Principal,
+    *,
+    query: str,
+    first: int,
+    statuses: list[PartnerStatus] | None = None,
+    segment: str | None = None,
+    manager_id: int | None = None,
+) -> list[Match]:
+    """The partners that fit best, best first; people are looked through only by those who may see them.
+
+    Raises:
+        InvalidValue: the query is too short or too long, or ``first`` is out of its bounds.
+    """
+    require(actor, "partner:read", "Query.partnerSearch")
+    fields.whole(first, "first", least=1, most=MOST)
+    asked = fields.line(query, "query", most_chars=LONGEST_QUERY).lower()
+    if len(asked) < FEWEST_CHARS:
+        raise fields.InvalidValue(f"a search has at least {FEWEST_CHARS} characters", field=("query",))
+    given: dict[str, Any] = {
+        "asked": asked,
+        "first": first,
+        "partner_id": actor.partner_id if actor.is_tenant else None,
+        "statuses": None if statuses is None else [status.value for status in statuses],
+        "segment": segment,
+        "manager": manager_id,
+        "escaped": _escaped(asked),
+        "person": _escaped(_as_phone(asked)),
+    }
+    people = PERSON in actor.permissions
+    parts = await _run(session, _statement("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people), given)
+    if parts:
+        return parts
+    # `<%` looks whether some stretch of words is like the query; its threshold is word_similarity_threshold, 0.6.
+    return await _run(session, _statement("%> :asked", "%> :asked", people), given)
+
+
+def _statement(matches: str, person_matches: str, people: bool) -> TextClause:
+    sources = [f"({_BY_CARD.format(matches=matches)})"]
+    if people:
+        sources.append(f"({_BY_PERSON.format(person_matches=person_matches)})")
+    return text(_RANK.format(sources=" UNION ALL ".join(sources)))
+
+
+async def _run(session: AsyncSession, statement: TextClause, given: dict[str, Any]) -> list[Match]:
+    used = {name: value for name, value in given.items() if name in statement._bindparams}
+    return [Match(row.id, row.by_person, float(row.score)) for row in await session.execute(statement, used)]
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", value)
+
+
+def _as_phone(asked: str) -> str:
+    """Digits alone where the query is a phone number, for they are kept so; a Russian 8 or +7 is left out."""
+    digits = re.sub(r"\D", "", asked)
+    if len(digits) < FEWEST_CHARS or not re.fullmatch(r"\+?[0-9 ()\-]+", asked):
+        return asked
+    return digits[1:] if len(digits) == 11 and digits[0] in "78" else digits

@@ -1,0 +1,98 @@
+"""The standing of partners: changed with a reason, told to their products, and asked about before things are done."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import Conflict
+from core.principal import Principal
+from domain import fields
+from domain.installs import InstallStatus
+from domain.partners import PartnerMay, PartnerStatus, allows
+from models import Install, Partner, PartnerStatusChange
+from policies.scopes import require
+from services import audit, events
+from services.changes import next_version
+
+LONGEST_REASON = 500
+
+
+class PartnerNotAllowed(Conflict):
+    """The partner's standing does not allow it; says which standing it is."""
+
+    code = "PARTNER_NOT_ALLOWED"
+
+
+async def change_status(
+    session: AsyncSession,
+    actor: Principal,
+    partner: Partner,
+    *,
+    status: PartnerStatus,
+    reason: str | None,
+    version: int | None,
+) -> Partner:
+    """Move a locked partner to another standing; the same standing again changes nothing.
+
+    Where licences become valid or invalid by it, each activated install's product is told in the same transaction.
+
+    Parameters:
+        version: the version that was read; None where the caller has checked it.
+
+    Raises:
+        Forbidden: the actor may not change standings.
+        Conflict: the card was changed in between.
+        InvalidValue: no reason for a standing other than ACTIVE.
+    """
+    require(actor, "partner:status", "Mutation.partnerChangeStatus")
+    reason = fields.optional_line(reason, "reason", most_chars=LONGEST_REASON)
+    if status != PartnerStatus.ACTIVE and reason is None and partner.status != status:
+        raise fields.InvalidValue(f"say why the partner becomes {status}", field=fields.path("reason"))
+    if version is not None:
+        next_version(partner, version)
+    if partner.status == status:
+        return partner
+    before = {"status": partner.status, "status_reason": partner.status_reason}
+    was = partner.status
+    partner.status, partner.status_reason = status, reason
+    session.add(
+        PartnerStatusChange(
+            partner_id=partner.id,
+            from_status=was,
+            to_status=status,
+            reason=reason,
+            changed_by_user_id=actor.user_id,
+        )
+    )
+    after = {"status": status, "status_reason": reason}
+    await audit.record(
+        session, actor, "partner.change_status", partner, before=before, after=after, partner_id=partner.id
+    )
+    if allows(was, PartnerMay.USE) != allows(status, PartnerMay.USE):
+        await _tell_products(session, partner)
+    return partner
+
+
+async def standing_allows(session: AsyncSession, partner_id: int, what: PartnerMay) -> bool:
+    """Whether a partner's standing allows something."""
+    status = await session.scalar(select(Partner.status).where(Partner.id == partner_id))
+    return status is not None and allows(status, what)
+
+
+async def check_standing(session: AsyncSession, partner_id: int, what: PartnerMay, *, field: str) -> None:
+    """Make sure that a partner's standing allows something.
+
+    Raises:
+        PartnerNotAllowed: it does not; names ``field``.
+    """
+    status = await session.scalar(select(Partner.status).where(Partner.id == partner_id))
+    if status is None or not allows(status, what):
+        raise PartnerNotAllowed(f"the partner is {status}", field=fields.path(field))
+
+
+async def _tell_products(session: AsyncSession, partner: Partner) -> None:
+    kind = "partner.restored" if allows(partner.status, PartnerMay.USE) else "partner.blocked"
+    activated = (Install.partner_id == partner.id, Install.status == InstallStatus.ACTIVATED)
+    for install in await session.scalars(select(Install).where(*activated).order_by(Install.id).with_for_update()):
+        await events.emit(session, install, kind, {"partnerStatus": partner.status.value})
