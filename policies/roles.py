@@ -58,7 +58,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "SUPPORT": (
             "Looks at partners' data to help; changes nothing but issues documents.",
-            _SELF | _BUSINESS_READ
+            _SELF
+            | _BUSINESS_READ
             | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"}
             | {"partner_contract:read", "partner_note:read", "partner_note:write"},
         ),

@@ -40,9 +40,7 @@ async def partner_search_(
         ),
     ],
     first: Annotated[int, strawberry.argument(description="How many, 1 to 50.")] = 20,
-    status: Annotated[
-        list[PartnerStatus] | None, strawberry.argument(description="Only of these standings.")
-    ] = None,
+    status: Annotated[list[PartnerStatus] | None, strawberry.argument(description="Only of these standings.")] = None,
     segment: Annotated[str | None, strawberry.argument(description="Only of this segment.")] = None,
     account_manager_id: Annotated[
         strawberry.ID | None, strawberry.argument(description="Only partners of this account manager, id of a User.")
@@ -96,9 +94,7 @@ async def partner_timeline(
 
 async def partner_change_status(context: MutationContext, input: PartnerChangeStatusInput) -> dict[str, Any]:
     """Suspend, block, archive or restore a partner, with the reason (PAR-1)."""
-    partner = await partners.load(
-        context.session, context.actor, key_of(input.id, "Partner", "id"), lock=True
-    )
+    partner = await partners.load(context.session, context.actor, key_of(input.id, "Partner", "id"), lock=True)
     await partner_standing.change_status(
         context.session, context.actor, partner, status=input.status, reason=input.reason, version=input.version
     )

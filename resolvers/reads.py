@@ -24,7 +24,9 @@ class Reads:
         "schema.partner_card.PartnerContract", "partner_contract:read", "Contracts with partners."
     )
     partner_contract: Any = single_root("schema.partner_card.PartnerContract", "partner_contract:read", "One contract.")
-    partner_notes: Any = connection_root("schema.partner_card.PartnerNote", "partner_note:read", "Notes about partners.")
+    partner_notes: Any = connection_root(
+        "schema.partner_card.PartnerNote", "partner_note:read", "Notes about partners."
+    )
     partner_note: Any = single_root("schema.partner_card.PartnerNote", "partner_note:read", "One note.")
     partner_status_changes: Any = connection_root(
         "schema.partner_card.PartnerStatusChange", "partner:read", "Changes of partners' standings."

@@ -42,7 +42,7 @@ _STATE = text(f"""
         WHERE invoices.install_id = i.id AND invoices.status IN ('PENDING', 'ACTION_REQUIRED', 'FAILED')
         ORDER BY invoices.id DESC LIMIT 1) AS open ON true
     WHERE i.id = :install
-""")
+""")  # noqa: S608
 
 
 @dataclass(frozen=True)

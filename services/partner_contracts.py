@@ -82,7 +82,9 @@ async def update_contract(
     return contract
 
 
-async def add_note(session: AsyncSession, actor: Principal, *, partner_id: int, kind: NoteKind, body: str) -> PartnerNote:
+async def add_note(
+    session: AsyncSession, actor: Principal, *, partner_id: int, kind: NoteKind, body: str
+) -> PartnerNote:
     """Write a note about a partner; the audit trail keeps that it was written, never what it says.
 
     Raises:

@@ -137,7 +137,8 @@ async def timeline(
             )
     if not parts:
         return [], False
-    sql = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS entries ORDER BY happened_at DESC, kind DESC, id DESC LIMIT :rows"
+    order_by = "ORDER BY happened_at DESC, kind DESC, id DESC LIMIT :rows"
+    sql = f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS entries {order_by}"
     at, number, key = (None, 0, 0) if after is None else _decoded(after)
     given = {"partner_id": partner_id, "at": at, "kind": number, "id": key, "rows": first + 1}
     statement = text(sql).bindparams(bindparam("at", type_=DateTime(timezone=True)))

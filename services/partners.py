@@ -145,9 +145,7 @@ async def load(session: AsyncSession, actor: Principal, partner_id: int, *, lock
         NotFound: there is none; names ``field``.
     """
     wanted = scoped(select(Partner).where(Partner.id == partner_id), Partner, actor)
-    partner: Partner | None = await session.scalar(
-        wanted.with_for_update(key_share=True) if lock else wanted
-    )
+    partner: Partner | None = await session.scalar(wanted.with_for_update(key_share=True) if lock else wanted)
     if partner is None:
         raise NotFound.of("Partner", field=fields.path(field))
     return partner

@@ -30,9 +30,7 @@ def upgrade() -> None:
     op.execute(PARTNER_TEXT)
     op.execute(CONTACT_TEXT)
     op.add_column("partners", sa.Column("ogrn", sa.Text(), nullable=True))
-    op.create_check_constraint(
-        op.f("ck_partners_ogrn_digits"), "partners", "ogrn ~ '^([0-9]{13}|[0-9]{15})$'"
-    )
+    op.create_check_constraint(op.f("ck_partners_ogrn_digits"), "partners", "ogrn ~ '^([0-9]{13}|[0-9]{15})$'")
     op.create_index("ix_partners_segment", "partners", ["segment", "id"])
     op.create_index(
         "ix_partners_search",
@@ -78,9 +76,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
-        sa.CheckConstraint(
-            "status IN ('DRAFT', 'ACTIVE', 'ENDED')", name=op.f("ck_partner_contracts_status_allowed")
-        ),
+        sa.CheckConstraint("status IN ('DRAFT', 'ACTIVE', 'ENDED')", name=op.f("ck_partner_contracts_status_allowed")),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_partner_contracts_amount_not_negative")),
         sa.CheckConstraint(
             "(amount IS NULL) = (currency IS NULL)", name=op.f("ck_partner_contracts_currency_of_amount")

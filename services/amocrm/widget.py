@@ -73,7 +73,7 @@ async def widget_principal(session: AsyncSession, token: str) -> WidgetCaller:
 
 
 def _permitted(status: PartnerStatus, *, is_admin: bool) -> frozenset[str]:
-    """A partner that may not buy looks and pays what waits, and one whose licences are not valid learns just that (PAR-1)."""
+    """A partner that may not buy looks and pays what waits; without valid licences it learns just that (PAR-1)."""
     if not allows(status, PartnerMay.USE):
         return _STATE
     if not is_admin:

@@ -35,7 +35,7 @@ _PLAN = text(
     WITH due AS (
         SELECT id, partner_id FROM invoices
         WHERE next_charge_at <= :now
-            AND (SELECT p.status FROM partners p WHERE p.id = partner_id) IN ({sql_names(PartnerMay.RENEW)})
+            AND (SELECT p.status FROM partners p WHERE p.id = invoices.partner_id) IN ({sql_names(PartnerMay.RENEW)})
             AND NOT EXISTS (
             SELECT FROM outbox_messages AS waiting
             WHERE waiting.ordering_key = 'invoice.charge:' || invoices.id AND waiting.status = 'PENDING')
@@ -48,7 +48,7 @@ _PLAN = text(
         FROM due RETURNING 1
     )
     SELECT count(*) FROM planned
-    """
+    """  # noqa: S608
 ).bindparams(bindparam("now", type_=DateTime(timezone=True)), bindparam("request_id", type_=Text()))
 
 

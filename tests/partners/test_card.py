@@ -1,0 +1,151 @@
+"""Contracts, notes, standing, timeline and search of partners through the API (PAR-1 to PAR-4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import pytest
+
+from core.database import transaction
+from core.ids import encode_id
+from core.principal import Principal
+from policies.roles import ROLES
+from services import partner_search
+from tests.api import payload, run
+from tests.factories.world import STAFF, a_partner, a_product, an_install
+
+STATUS = """mutation($input: PartnerChangeStatusInput!) { partnerChangeStatus(input: $input) {
+    partner { status statusReason version statusChanges { nodes { fromStatus toStatus reason } } }
+    userErrors { code field } } }"""
+CONTRACT = """mutation($input: PartnerContractCreateInput!) { partnerContractCreate(input: $input) {
+    contract { id number status version amount { amount currency } partner { name } } userErrors { code field } } }"""
+CONTRACT_UPDATE = """mutation($input: PartnerContractUpdateInput!) { partnerContractUpdate(input: $input) {
+    contract { number status version } userErrors { code field } } }"""
+NOTE = """mutation($input: PartnerNoteCreateInput!) { partnerNoteCreate(input: $input) {
+    note { kind body } userErrors { code field } } }"""
+TIMELINE = """query($id: ID!, $first: Int! = 20, $after: String, $kinds: [TimelineKind!]) {
+    partnerTimeline(partnerId: $id, first: $first, after: $after, kinds: $kinds) {
+        entries { kind code text nodeId cursor } hasNextPage endCursor } }"""
+SEARCH = """query($query: String!, $status: [PartnerStatus!], $segment: String) {
+    partnerSearch(query: $query, status: $status, segment: $segment) {
+        partners { name } matches { byPerson score } } }"""
+
+
+async def test_standing_is_changed_with_a_reason_and_remembered(owner: asyncpg.Connection) -> None:
+    partner_id = encode_id("Partner", (await a_partner()).id)
+    bare = await payload(STATUS, input={"id": partner_id, "version": 1, "status": "BLOCKED"})
+    assert bare["userErrors"] == [{"code": "INVALID_VALUE", "field": ["input", "reason"]}]
+    done = await payload(STATUS, input={"id": partner_id, "version": 1, "status": "BLOCKED", "reason": "debts"})
+    assert (done["partner"]["status"], done["partner"]["statusReason"]) == ("BLOCKED", "debts")
+    late = await payload(STATUS, input={"id": partner_id, "version": 1, "status": "ACTIVE"})
+    assert late["userErrors"] == [{"code": "VERSION_CONFLICT", "field": ["input", "version"]}]
+    back = await payload(STATUS, input={"id": partner_id, "version": 2, "status": "ACTIVE"})
+    assert back["partner"]["statusReason"] is None
+    assert back["partner"]["statusChanges"]["nodes"] == [
+        {"fromStatus": "BLOCKED", "toStatus": "ACTIVE", "reason": None},
+        {"fromStatus": "ACTIVE", "toStatus": "BLOCKED", "reason": "debts"},
+    ]
+    assert await owner.fetchval("SELECT count(*) FROM audit_events WHERE action = 'partner.change_status'") == 2
+
+
+async def test_contracts_are_entered_and_changed(database_url: str) -> None:
+    partner_id = encode_id("Partner", (await a_partner(name="Orion")).id)
+    asked = {"partnerId": partner_id, "number": "12/3", "amount": "100.50", "currency": "RUB"}
+    made = (await payload(CONTRACT, input=asked))["contract"]
+    assert (made["number"], made["status"], made["partner"]["name"]) == ("12/3", "DRAFT", "Orion")
+    assert made["amount"] == {"amount": "100.50", "currency": "RUB"}
+    again = await payload(CONTRACT, input=asked)
+    assert again["userErrors"] == [{"code": "TAKEN", "field": ["input", "number"]}]
+    told = {"id": made["id"], "version": 1, "status": "ACTIVE"}
+    assert (await payload(CONTRACT_UPDATE, input=told))["contract"]["status"] == "ACTIVE"
+    bad = {"id": made["id"], "version": 2, "amount": None}
+    assert (await payload(CONTRACT_UPDATE, input=bad))["userErrors"][0]["field"] == ["input", "currency"]
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"number": " "}, "number"),
+        ({"amount": "1"}, "currency"),
+        ({"amount": "1.001", "currency": "RUB"}, "amount"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"url": "http://[x"}, "url"),
+        ({"startsAt": "2027-01-02T00:00:00Z", "endsAt": "2027-01-01T00:00:00Z"}, "endsAt"),
+    ],
+)
+async def test_bad_contracts_name_their_field(
+    owner: asyncpg.Connection, values: dict[str, Any], field: str
+) -> None:
+    partner_id = encode_id("Partner", (await a_partner()).id)
+    refused = await payload(CONTRACT, input={"partnerId": partner_id, "number": "1", **values})
+    assert refused["userErrors"][0]["field"] == ["input", field]
+    assert await owner.fetchval("SELECT count(*) FROM partner_contracts") == 0
+
+
+async def test_the_timeline_is_one_feed_by_pages(owner: asyncpg.Connection) -> None:
+    partner = await a_partner()
+    partner_id = encode_id("Partner", partner.id)
+    await an_install(partner.id, (await a_product()).product.id)
+    await payload(STATUS, input={"id": partner_id, "version": 1, "status": "SUSPENDED", "reason": "asked"})
+    for number in range(3):
+        await payload(NOTE, input={"partnerId": partner_id, "kind": "CALL", "body": f"call {number}"})
+    whole = (await payload(TIMELINE, id=partner_id))["entries"]
+    assert [entry["kind"] for entry in whole] == ["NOTE", "NOTE", "NOTE", "STATUS_CHANGE", "EVENT"]
+    assert [entry["text"] for entry in whole[:3]] == ["call 2", "call 1", "call 0"]
+    paged: list[Any] = []
+    after = None
+    while True:
+        page = await payload(TIMELINE, id=partner_id, first=2, after=after)
+        paged += page["entries"]
+        after = page["endCursor"]
+        if not page["hasNextPage"]:
+            break
+    assert paged == whole
+    only = await payload(TIMELINE, id=partner_id, kinds=["STATUS_CHANGE"])
+    assert [(entry["code"], entry["text"]) for entry in only["entries"]] == [("SUSPENDED", "asked")]
+    wrong = await run(TIMELINE, id=partner_id, after="garbage")
+    assert wrong["errors"][0]["extensions"]["code"] == "INVALID_CURSOR"
+    member = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1], partner_id=partner.id)
+    theirs = await payload(TIMELINE, member, id=partner_id)
+    assert {entry["kind"] for entry in theirs["entries"]} == {"STATUS_CHANGE"}
+    stranger = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1], partner_id=partner.id + 1)
+    assert (await run(TIMELINE, stranger, id=partner_id))["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def names(query: str, principal: Principal = STAFF, **more: Any) -> list[str]:
+    found = await payload(SEARCH, principal, query=query, **more)
+    assert len(found["matches"]) == len(found["partners"])
+    return [partner["name"] for partner in found["partners"]]
+
+
+async def test_search_finds_by_parts_and_forgives_typing_errors(owner: asyncpg.Connection) -> None:
+    orion = await a_partner(name="Салон Орион", legal_name="ООО «Звезда 100%»", inn="7707083893", segment="small")
+    await a_partner(name="Орион Плюс", amocrm_domain="orionplus.amocrm.ru", status="SUSPENDED", status_reason="x")
+    await a_partner(name="Vega")
+    await owner.execute(
+        "INSERT INTO contacts (partner_id, full_name, email, phone) VALUES ($1, 'Анна', 'anna@x.test', '+7 (912) 345-67-89')",
+        orion.id,
+    )
+    assert await names("орион") == ["Орион Плюс", "Салон Орион"]
+    assert await names("орион", status=["ACTIVE"]) == ["Салон Орион"]
+    assert await names("орион", segment="small") == ["Салон Орион"]
+    assert await names("08389") == ["Салон Орион"]
+    assert await names("orionplus.amo") == ["Орион Плюс"]
+    assert await names("00%") == ["Салон Орион"]
+    assert await names("0_%") == []
+    assert await names("арион") == ["Орион Плюс", "Салон Орион"] or "Салон Орион" in await names("салон арион")
+    assert await names("anna@x") == ["Салон Орион"]
+    assert await names("8 912 345") == ["Салон Орион"]
+    nobody = Principal(kind="staff", permissions=STAFF.permissions - {"partner:pii"})
+    assert await names("anna@x", nobody) == []
+    tenant = Principal(kind="partner", permissions=STAFF.permissions, partner_id=orion.id)
+    assert await names("орион", tenant) == ["Салон Орион"]
+    short = await run(SEARCH, query="ор")
+    assert short["errors"][0]["extensions"]["code"] == "INVALID_VALUE"
+
+
+async def test_a_nul_in_a_search_is_refused(database_url: str) -> None:
+    async with transaction() as session:
+        with pytest.raises(Exception, match="control characters"):
+            await partner_search.search(session, STAFF, query="abc\0d", first=5)
