@@ -51,6 +51,19 @@ class NoteKind(StrEnum):
     MEETING = "MEETING"
 
 
+class TimelineKind(StrEnum):
+    """What an entry of the timeline tells of (PAR-4)."""
+
+    NOTE = "NOTE"
+    STATUS_CHANGE = "STATUS_CHANGE"
+    INVOICE = "INVOICE"
+    PAYMENT = "PAYMENT"
+    REFUND = "REFUND"
+    SUBSCRIPTION_CHANGE = "SUBSCRIPTION_CHANGE"
+    EVENT = "EVENT"
+    SIGN_IN = "SIGN_IN"
+
+
 MEANINGS: Mapping[PartnerMay, str] = MappingProxyType(
     {
         PartnerMay.SIGN_IN: "Its users sign in, keep their sessions and use their API tokens",

@@ -61,7 +61,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             _SELF
             | _BUSINESS_READ
             | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"}
-            | {"partner_contract:read", "partner_note:read", "partner_note:write"},
+            | {"partner_contract:read", "partner_note:read"},
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",

@@ -8,7 +8,7 @@ import strawberry
 
 from core.database import transaction
 from core.ids import encode_id
-from domain.partners import PartnerStatus
+from domain.partners import PartnerStatus, TimelineKind
 from planner.binding import function_root
 from planner.run import RunContext
 from resolvers.inputs import given, key_of, optional_key
@@ -25,7 +25,7 @@ from schema.partner_card import (
 )
 from schema.partners import PartnerPayload
 from services import partner_contracts, partner_search, partner_standing, partners
-from services.partner_timeline import TimelineKind, timeline
+from services.partner_timeline import timeline
 
 _CONTRACT_NULLS = frozenset({"signed_at", "starts_at", "ends_at", "amount", "currency", "sla", "url"})
 

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 import models
-from domain.partners import ContractStatus, NoteKind, PartnerStatus
+from domain.partners import ContractStatus, NoteKind, PartnerStatus, TimelineKind
 from planner.binding import (
     Money,
     Node,
@@ -29,7 +29,6 @@ from planner.binding import (
 )
 from planner.scalars import DateTime, Decimal
 from schema.payload import KeyedInput, Payload
-from services.partner_timeline import TimelineKind
 
 for _enum in (ContractStatus, NoteKind, PartnerStatus, TimelineKind):
     graphql_enum(_enum)

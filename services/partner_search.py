@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.principal import Principal
 from domain import fields
 from domain.partners import PartnerStatus
+from domain.search_text import fold
 from policies.scopes import require
 
 FEWEST_CHARS = 3
@@ -19,6 +20,7 @@ LONGEST_QUERY = 100
 MOST = 50
 # How many matches are ranked: a part of a word that half of all partners have need not be ranked among all of them.
 RANKED = 200
+LIKENESS = 0.45
 PERSON = "partner:pii"
 
 _PARTNER_TEXT = "partner_search_text(p.name, p.legal_name, p.inn, p.amocrm_domain)"
@@ -30,16 +32,17 @@ _FILTERS = """
     AND (CAST(:manager AS bigint) IS NULL OR p.account_manager_id = :manager)
 """
 _BY_CARD = f"""
-    SELECT p.id, false AS by_person, p.name, {_PARTNER_TEXT} AS found FROM partners p
+    SELECT p.id, false AS by_person, lower(p.name) = :typed OR p.inn = :typed AS whole,
+        {_PARTNER_TEXT} AS found FROM partners p
     WHERE {_PARTNER_TEXT} {{matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
 """
 _BY_PERSON = f"""
-    SELECT p.id, true, p.name, {_CONTACT_TEXT} FROM contacts c JOIN partners p ON p.id = c.partner_id
+    SELECT p.id, true, c.email = :typed, {_CONTACT_TEXT} FROM contacts c JOIN partners p ON p.id = c.partner_id
     WHERE {_CONTACT_TEXT} {{person_matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
 """
 _RANK = """
     SELECT id, bool_and(by_person) AS by_person, max(
-        CASE WHEN NOT by_person AND (lower(name) = :asked OR found LIKE '% ' || :escaped || ' %') THEN 4
+        CASE WHEN whole THEN 4
              WHEN found LIKE :escaped || '%' THEN 3
              WHEN found LIKE '% ' || :escaped || '%' THEN 2
              WHEN found LIKE '%' || :escaped || '%' THEN 1 ELSE 0 END + word_similarity(:asked, found)
@@ -84,20 +87,22 @@ async def search(
     if len(asked) < FEWEST_CHARS:
         raise fields.InvalidValue(f"a search has at least {FEWEST_CHARS} characters", field=("query",))
     given: dict[str, Any] = {
-        "asked": asked,
+        "typed": asked,
+        "asked": fold(asked),
         "first": first,
         "partner_id": actor.partner_id if actor.is_tenant else None,
         "statuses": None if statuses is None else [status.value for status in statuses],
         "segment": segment,
         "manager": manager_id,
-        "escaped": _escaped(asked),
-        "person": _escaped(_as_phone(asked)),
+        "escaped": _escaped(fold(asked)),
+        "person": _escaped(_as_phone(fold(asked))),
     }
     people = PERSON in actor.permissions
     parts = await _run(session, _statement("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people), given)
     if parts:
         return parts
-    # `<%` looks whether some stretch of words is like the query; its threshold is word_similarity_threshold, 0.6.
+    # `%>` looks whether some stretch of words is like the query: one wrong letter in five leaves half of the trigrams.
+    await session.execute(text(f"SET LOCAL pg_trgm.word_similarity_threshold = {LIKENESS}"))
     return await _run(session, _statement("%> :asked", "%> :asked", people), given)
 
 

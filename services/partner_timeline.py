@@ -6,7 +6,6 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import orjson
 from sqlalchemy import DateTime, bindparam, text
@@ -16,6 +15,7 @@ from core.errors import UserError
 from core.ids import MAX_KEY, encode_id
 from core.principal import Principal
 from domain import fields
+from domain.partners import TimelineKind
 from policies.scopes import require
 from services import partners
 
@@ -26,19 +26,6 @@ class InvalidCursor(UserError):
     """The text is not a cursor of a timeline."""
 
     code = "INVALID_CURSOR"
-
-
-class TimelineKind(StrEnum):
-    """What an entry of the timeline tells of."""
-
-    NOTE = "NOTE"
-    STATUS_CHANGE = "STATUS_CHANGE"
-    INVOICE = "INVOICE"
-    PAYMENT = "PAYMENT"
-    REFUND = "REFUND"
-    SUBSCRIPTION_CHANGE = "SUBSCRIPTION_CHANGE"
-    EVENT = "EVENT"
-    SIGN_IN = "SIGN_IN"
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,28 @@ branch_labels = None
 depends_on = None
 
 NOW = sa.text("now()")
+# Trigrams are made of letters that the database's locale knows, in many only Latin ones; so Cyrillic is written in them.
+FOLD = """
+    CREATE FUNCTION search_fold(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN translate(lower(value), 'абвгдеёжзийклмнопрстуфхцчшщыэюяъь', 'abvgdeejziyklmnoprstufhcqwwyeua')
+"""
 # Immutable and simple, so that they are inlined and indexed.
 PARTNER_TEXT = """
     CREATE FUNCTION partner_search_text(name text, legal_name text, inn text, domain text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN lower(name || ' ' || coalesce(legal_name, '') || ' ' || coalesce(inn, '') || ' ' || coalesce(domain, ''))
+    RETURN search_fold(name || ' ' || coalesce(legal_name, '') || ' ' || coalesce(inn, '') || ' ' || coalesce(domain, ''))
 """
 CONTACT_TEXT = """
     CREATE FUNCTION contact_search_text(full_name text, email text, phone text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN lower(full_name || ' ' || coalesce(email, '') || ' ' || regexp_replace(coalesce(phone, ''), '\\D', '', 'g'))
+    RETURN search_fold(full_name || ' ' || coalesce(email, '') || ' ' || regexp_replace(coalesce(phone, ''), '\\D', '', 'g'))
 """
 
 
 def upgrade() -> None:
     """Contracts, notes and standings of partners, and search over partners and their people."""
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    op.execute(FOLD)
     op.execute(PARTNER_TEXT)
     op.execute(CONTACT_TEXT)
     op.add_column("partners", sa.Column("ogrn", sa.Text(), nullable=True))

@@ -114,7 +114,7 @@ def _selection(type_: GraphQLObjectType) -> str:
 def _step(name: str, field: GraphQLField) -> str:
     target: Any = get_named_type(field.type)
     if target.name.endswith("Connection"):
-        return f"{name}(first: 100) {{ totalCount nodes {{ __typename id }} }}"
+        return f"{name}(first: 60) {{ totalCount nodes {{ __typename id }} }}"
     return f"{name} {{ __typename id }}" if target.name in TYPES else ""
 
 
