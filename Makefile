@@ -37,6 +37,7 @@ generated: $(VENV)/installed  ## Write schema.graphql, docs/permissions.md and d
 	@$(BIN)/kontora export-schema schema.graphql
 	@$(BIN)/kontora permission-matrix docs/permissions.md
 	@$(BIN)/kontora settings-reference docs/settings.md
+	@$(BIN)/kontora events-reference docs/events.md
 
 lock: $(VENV)/installed  ## Write the lock files anew from pyproject.toml; LOCK=--upgrade takes new versions
 	@$(COMPILE) $(LOCK) --extra build -o requirements.lock

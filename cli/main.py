@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from cli.migrate import migrate
-from cli.reference import export_schema, permission_matrix, settings_reference
+from cli.reference import events_reference, export_schema, permission_matrix, settings_reference
 from cli.schedule import schedule
 from cli.serve import serve
 from cli.tokens import refresh_tokens
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 for command in (
     *(up, serve, work, schedule, migrate, create_superadmin, seed_demo),
-    *(export_schema, permission_matrix, settings_reference),
+    *(export_schema, permission_matrix, settings_reference, events_reference),
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

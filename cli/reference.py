@@ -1,4 +1,4 @@
-"""`kontora export-schema`, `permission-matrix`, `settings-reference`: what is generated from the code."""
+"""`kontora export-schema`, `permission-matrix`, `settings-reference`, `events-reference`: generated from the code."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def permission_matrix(to: Target = None) -> None:
 def settings_reference(to: Target = None) -> None:
     """Write every setting with its default and meaning, as Markdown."""
     _write(settings_text(), to)
+
+
+def events_reference(to: Target = None) -> None:
+    """Write every event that products hear of, with its data and how its signature is checked, as Markdown."""
+    _write(events_text(), to)
 
 
 def schema_text() -> str:
@@ -66,6 +71,23 @@ def settings_text() -> str:
     lines += [_row(["setting", "default", "meaning"]), _row(["---"] * 3)]
     for name, field in Settings.model_fields.items():
         lines.append(_row([f"`KONTORA_{name.upper()}`", _default(field), _meaning(field)]))
+    return "\n".join(lines) + "\n"
+
+
+def events_text() -> str:
+    """Every event that products hear of (NOT-2)."""
+    from domain.events import EVENT_TYPES
+
+    lines = ["# Events", "", GENERATED, "", "How they are sent, signed and repeated: [guide](guide/events.md).", ""]
+    lines += [_row(["type", "endpoint", "meaning"]), _row(["---"] * 3)]
+    lines += [
+        _row([f"[`{name}`](#{name.replace('.', '')})", kind.endpoint, kind.meaning])
+        for name, kind in EVENT_TYPES.items()
+    ]
+    for name, kind in EVENT_TYPES.items():
+        lines += ["", f"### `{name}`", "", kind.meaning, ""]
+        fields = [_row([f"`{field}`", meaning]) for field, meaning in kind.fields.items()]
+        lines += [_row(["data", "meaning"]), _row(["---"] * 2), *fields] if fields else ["Its data is empty."]
     return "\n".join(lines) + "\n"
 
 

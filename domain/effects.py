@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from types import MappingProxyType
 
 
 class OutboxStatus(StrEnum):
@@ -88,33 +87,3 @@ def circuit_pause(failures: int) -> timedelta | None:
     if failures < CIRCUIT_FAILURES:
         return None
     return min(CIRCUIT_FIRST * 2.0 ** min(failures - CIRCUIT_FAILURES, 10), CIRCUIT_LONGEST)
-
-
-# Which of a product's three endpoints hears of an event (CAT-1).
-EVENT_ENDPOINTS = MappingProxyType(
-    {
-        "install.created": "install_endpoint",
-        "install.activated": "activate_endpoint",
-        "install.authorization_lost": "disable_endpoint",
-        "subscription.activated": "activate_endpoint",
-        "subscription.changed": "activate_endpoint",
-        "subscription.resumed": "activate_endpoint",
-        "subscription.renewed": "activate_endpoint",
-        "subscription.past_due": "activate_endpoint",
-        "subscription.ending": "activate_endpoint",
-        "subscription.expired": "disable_endpoint",
-        "invoice.created": "activate_endpoint",
-        "invoice.payment_failed": "activate_endpoint",
-        "invoice.refunded": "activate_endpoint",
-        "wallet.credited": "activate_endpoint",
-        "wallet.debited": "activate_endpoint",
-        "wallet.low": "activate_endpoint",
-        "wallet.charge_failed": "activate_endpoint",
-        "wallet.top_up_failed": "activate_endpoint",
-        "install.disabled": "disable_endpoint",
-        "partner.blocked": "disable_endpoint",
-        "partner.restored": "activate_endpoint",
-        "subscription.paused": "disable_endpoint",
-        "subscription.canceled": "disable_endpoint",
-    }
-)

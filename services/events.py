@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock, crypto
 from core.database import transaction
 from core.errors import KontoraError
-from domain.effects import EVENT_ENDPOINTS, EventStatus
+from domain.effects import EventStatus
+from domain.events import EVENT_TYPES, check_data
 from gateways.events.client import Answer
 from gateways.events.client import deliver as call
 from models import EventDelivery, Install, Product, ProductEvent
@@ -36,14 +37,15 @@ async def emit(session: AsyncSession, install: Install, type: str, data: dict[st
     """Write an event of an install and, where the product has an endpoint for it, the message that delivers it.
 
     Parameters:
-        type: one of ``EVENT_ENDPOINTS``, for example ``install.activated``.
+        type: one of ``EVENT_TYPES``, for example ``install.activated``.
         data: what happened, as JSON values: ids, dates, amounts as strings; no personal data.
 
     Raises:
         KeyError: there is no such type of event.
+        ValueError: the data says what its reference does not tell of.
     """
     product = await session.get_one(Product, install.product_id)
-    endpoint: str | None = getattr(product, EVENT_ENDPOINTS[type])
+    endpoint: str | None = getattr(product, check_data(type, data).endpoint.column)
     reachable = endpoint is not None and product.event_secret_encrypted is not None
     event = ProductEvent(
         event_id=f"evt_{secrets.token_hex(16)}",
@@ -138,7 +140,7 @@ async def _pack(event_id: int) -> _Parcel | None:
         product = await session.get_one(Product, event.product_id)
         if event.status in (EventStatus.DELIVERED, EventStatus.SKIPPED):
             return None
-        endpoint: str | None = getattr(product, EVENT_ENDPOINTS[event.type])
+        endpoint: str | None = getattr(product, EVENT_TYPES[event.type].endpoint.column)
         if endpoint is None or product.event_secret_encrypted is None:
             event.status = EventStatus.SKIPPED
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.effects import EVENT_ENDPOINTS
+from domain.events import EVENT_TYPES
 
 
 def emit_many(source: str, type: str) -> str:
@@ -13,12 +13,12 @@ def emit_many(source: str, type: str) -> str:
 
     Parameters:
         source: name of an earlier expression with ``install_id``, ``partner_id``, ``product_id`` and ``data``.
-        type: one of ``EVENT_ENDPOINTS``.
+        type: one of ``EVENT_TYPES``.
 
     Raises:
         KeyError: there is no such type of event.
     """
-    endpoint = f"products.{EVENT_ENDPOINTS[type]}"
+    endpoint = f"products.{EVENT_TYPES[type].endpoint.column}"
     return f"""
     numbered AS (
         UPDATE installs SET event_sequence = event_sequence + 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.reference import permissions_text, schema_text, settings_text
+from cli.reference import events_text, permissions_text, schema_text, settings_text
 
 HOUSE = Path(__file__).parents[2]
 
@@ -18,6 +18,7 @@ HOUSE = Path(__file__).parents[2]
         ("schema.graphql", schema_text),
         ("docs/permissions.md", permissions_text),
         ("docs/settings.md", settings_text),
+        ("docs/events.md", events_text),
     ],
 )
 def test_generated_files_are_current(name: str, text: Callable[[], str]) -> None:

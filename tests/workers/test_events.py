@@ -88,12 +88,12 @@ async def run_due(owner: Connection) -> list[Outcome]:
 
 async def test_an_event_is_signed_numbered_and_delivered_once(endpoint: Endpoint, owner: Connection) -> None:
     install_id, secret = await make_install(endpoint.url)
-    await emit(install_id, planName="Basic")
-    await emit(install_id, planName="Advanced")
+    await emit(install_id, kind="Basic")
+    await emit(install_id, kind="Advanced")
     assert await run_due(owner) == [Outcome.DONE, Outcome.DONE]
     assert await run_due(owner) == []
     bodies = [Webhook(secret).verify(body, headers) for headers, body in endpoint.requests]
-    assert [(body["sequence"], body["type"], body["data"]["planName"]) for body in bodies] == [
+    assert [(body["sequence"], body["type"], body["data"]["kind"]) for body in bodies] == [
         (1, "install.activated", "Basic"),
         (2, "install.activated", "Advanced"),
     ]
@@ -104,7 +104,7 @@ async def test_an_event_is_signed_numbered_and_delivered_once(endpoint: Endpoint
 
 async def test_a_body_that_was_changed_on_the_way_does_not_verify(endpoint: Endpoint, owner: Connection) -> None:
     install_id, secret = await make_install(endpoint.url)
-    await emit(install_id, amount="1.00")
+    await emit(install_id, until="1.00")
     await run_due(owner)
     headers, body = endpoint.requests[0]
     with pytest.raises(WebhookVerificationError):
