@@ -50,7 +50,7 @@ _COINS = {
     "invoiceNumber": "The invoice that bought them; missing for others.",
     "holdId": "The hold that was given back; missing for others.",
 }
-_STANDING = {"partnerId": "Number of the partner.", "status": "Standing of the partner."}
+_STANDING = {"partnerStatus": "Standing of the partner after it."}
 _IN, _ON, _OFF = EndpointPurpose.INSTALL, EndpointPurpose.ACTIVATE, EndpointPurpose.DISABLE
 
 
