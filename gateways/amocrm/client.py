@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import orjson
 from core import clock, http
 from core.errors import KontoraError, UserError
 from core.settings import get_settings
+from gateways.amocrm.hosts import account_domain
 
 EMULATOR_PATH = "/sandbox/amocrm"
 CALLS_A_SECOND = 7
@@ -50,9 +52,17 @@ class AmoCrmRefused(UserError):
 
 
 class AmoCrmUnanswered(KontoraError):
-    """No answer came, or one that asks for patience; what was done there is unknown."""
+    """No answer came, or one that asks for patience; what was done there is unknown.
+
+    Parameters:
+        status: the HTTP status; None where nothing came.
+    """
 
     code = "AMOCRM_UNANSWERED"
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,22 @@ class AmoCrm:
         """
         return await self._tokens({"grant_type": "refresh_token", "refresh_token": refresh_token})
 
+    async def current_domain(self, access_token: str, refresh_token: str) -> tuple[int, str]:
+        """Number and domain now of an account that may have moved; its tokens say which machine knows.
+
+        Raises:
+            AmoCrmRefused, AmoCrmUnanswered: see there.
+            ForeignHost: the machine or the domain is not amoCRM's.
+        """
+        machine = AmoCrm(account_domain(_api_domain(access_token)), self._integration)
+        told = await machine._call(
+            "GET", "/oauth2/account/current/subdomain", headers={"X-Refresh-Token": refresh_token}
+        )
+        try:
+            return int(told["id"]), account_domain(str(told["domain"]))
+        except (KeyError, TypeError, ValueError):
+            raise AmoCrmUnanswered("amoCRM answered with something that is not a domain") from None
+
     async def account(self, access_token: str) -> Account:
         """The account itself."""
         told = await self._get("/api/v4/account", access_token)
@@ -176,7 +202,7 @@ class AmoCrm:
             detail = told.get("hint") or told.get("detail") or told.get("title") if isinstance(told, dict) else None
             raise AmoCrmRefused(f"amoCRM answered {answer.status_code}: {str(detail)[:200]}", answer.status_code)
         if not answer.is_success:
-            raise AmoCrmUnanswered(f"amoCRM answered {answer.status_code}")
+            raise AmoCrmUnanswered(f"amoCRM answered {answer.status_code}", answer.status_code)
         if not isinstance(told, dict):
             raise AmoCrmUnanswered("amoCRM answered with something that is not JSON")
         return told
@@ -199,6 +225,16 @@ class AmoCrm:
 def _patience(retry_after: str | None) -> float:
     asked = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 1.0
     return min(asked, LONGEST_PATIENCE_SECONDS)
+
+
+def _api_domain(access_token: str) -> str:
+    """What the token says of itself, unproven: it is only called if it is amoCRM's."""
+    try:
+        payload = access_token.split(".")[1]
+        claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["api_domain"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return ""
 
 
 def _base(domain: str) -> str:

@@ -26,6 +26,7 @@ from gateways.amocrm.signatures import hook_signature
 ACCESS_SECONDS = 86_400
 CODE_SECONDS = 20 * 60
 CALLS_A_SECOND = 7
+API_DOMAIN = "api-b.amocrm.ru"
 FIRST_ACCOUNT = 30_896_271
 
 SecretOf = Callable[[str], Awaitable[str | None]]
@@ -89,12 +90,14 @@ class AmoCrmEmulator:
         self.limited = True
         # The docs say both that the refresh token before the last one still works and that it does not.
         self.spares_work = True
+        self._signing_key = secrets.token_hex(32)
         self._codes: dict[str, _Code] = {}
         self._recent: dict[str, list[float]] = {}
         self.app = Starlette(
             routes=[
                 *Desk(self, disabled_uri).routes(),
                 Route("/{domain}/oauth2/access_token", self._access_token, methods=["POST"]),
+                Route("/{domain}/oauth2/account/current/subdomain", self._current_domain, methods=["GET"]),
                 Route("/{domain}/api/v4/account", self._account, methods=["GET"]),
                 Route("/{domain}/api/v4/users", self._users, methods=["GET"]),
             ]
@@ -121,6 +124,15 @@ class AmoCrmEmulator:
     def redirect(self, domain: str, client_uuid: str, code: str, state: str = "") -> dict[str, str]:
         """The query of the redirect."""
         return {"code": code, "referer": domain, "client_id": client_uuid, "state": state, "from_widget": "1"}
+
+    def move(self, domain: str, to: str) -> None:
+        """Give an account another domain; the old one is nobody's then."""
+        account = self.accounts.pop(domain)
+        account.domain = to
+        self.accounts[to] = account
+        for grant in self.grants:
+            if grant.domain == domain:
+                grant.domain = to
 
     async def uninstall(self, domain: str, client_uuid: str) -> dict[str, str]:
         """Uninstall an integration: its tokens end; gives the query of the signed hook."""
@@ -160,6 +172,8 @@ class AmoCrmEmulator:
         trouble = await self._trouble(str(client))
         if trouble is not None:
             return trouble
+        if domain not in self.accounts:
+            return _problem(404, "Not Found", "there is no such account")
         if (
             body.get("client_secret") != await self.secret_of(str(client))
             or body.get("redirect_uri") != self.redirect_uri
@@ -168,7 +182,8 @@ class AmoCrmEmulator:
         grant = self._grant_of(body, domain, str(client))
         if grant is None:
             return _problem(400, "Некорректный запрос", "Token has been revoked, used or expired")
-        grant.access_token = f"eyJ{secrets.token_urlsafe(40)}"
+        claims = {"api_domain": API_DOMAIN, "jti": secrets.token_hex(20)}
+        grant.access_token = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(self._signing_key))
         grant.refresh_token = f"def50200{secrets.token_hex(40)}"
         grant.expires_at = time.time() + ACCESS_SECONDS
         if self.lost_answers:
@@ -203,6 +218,18 @@ class AmoCrmEmulator:
             if asked == grant.spare and self.spares_work:
                 return grant
         return None
+
+    async def _current_domain(self, request: Request) -> Response:
+        self.calls.append("subdomain")
+        asked = request.headers.get("x-refresh-token")
+        if request.path_params["domain"] == API_DOMAIN:
+            for grant in self.grants:
+                if asked and asked == grant.refresh_token and not grant.revoked:
+                    name, _, rest = grant.domain.partition(".")
+                    number = self.accounts[grant.domain].id
+                    told = {"id": number, "subdomain": name, "domain": grant.domain}
+                    return JSONResponse({**told, "top_level_domain": rest.rpartition(".")[2]})
+        return _problem(401, "Unauthorized", "Unauthorized")
 
     async def _account(self, request: Request) -> Response:
         grant = await self._authorised(request)

@@ -23,14 +23,18 @@ from domain import fields
 from domain.effects import OutboxStatus
 from domain.installs import InstallStatus
 from gateways.amocrm.client import AmoCrm, AmoCrmRefused, AmoCrmUnanswered, Integration, Tokens
+from gateways.amocrm.hosts import ForeignHost
 from models import Install, OAuthToken, OutboxMessage, Partner, Product
 from policies.scopes import require, scoped
 from services import audit, events
 from services.amocrm.integrations import integration_of
+from services.changes import apply
 
 REFRESH = "oauth_token.refresh"
 LEASE = timedelta(seconds=60)
 PERMISSION = "oauth_token:refresh"
+# How an account answers at a domain that it has left.
+MOVED = frozenset({401, 404})
 
 
 class Refreshing(KontoraError):
@@ -52,9 +56,9 @@ async def refresh(token_id: int, *, force: bool) -> bool:
     begun = await _begin(token_id, force)
     if begun is None:
         return False
-    domain, integration, old, lease_until = begun
+    domain, integration, access, old, lease_until = begun
     try:
-        fresh = await AmoCrm(domain, integration).refresh(old)
+        fresh = await _refresh_wherever(token_id, domain, integration, access, old)
     except AmoCrmRefused as refused:
         await _invalid(token_id, old, refused)
         return False
@@ -135,8 +139,8 @@ async def _ask(session: AsyncSession, which: ColumnElement[bool], *, limit: int 
     return len((await session.scalars(written)).all())
 
 
-async def _begin(token_id: int, force: bool) -> tuple[str, Integration, str, datetime] | None:
-    """Take the lease; gives where to ask, as whom, the refresh token, and the lease's end."""
+async def _begin(token_id: int, force: bool) -> tuple[str, Integration, str, str, datetime] | None:
+    """Take the lease; gives where to ask, as whom, both tokens, and the lease's end."""
     async with transaction() as session:
         token = await session.get_one(OAuthToken, token_id, with_for_update=True)
         now = clock.now()
@@ -153,7 +157,42 @@ async def _begin(token_id: int, force: bool) -> tuple[str, Integration, str, dat
         _, integration = await integration_of(session, str(product.client_uuid))
         token.lease_until = now + LEASE
         refresh_token = crypto.decrypt(token.refresh_token_encrypted, f"oauth_tokens.refresh_token:{token.install_id}")
-        return partner.amocrm_domain, integration, refresh_token, token.lease_until
+        access = crypto.decrypt(token.access_token_encrypted, f"oauth_tokens.access_token:{token.install_id}")
+        return partner.amocrm_domain, integration, access, refresh_token, token.lease_until
+
+
+async def _refresh_wherever(token_id: int, domain: str, integration: Integration, access: str, old: str) -> Tokens:
+    """Refresh at the account's domain; where it is not known there any more, at the one that it has moved to."""
+    crm = AmoCrm(domain, integration)
+    try:
+        return await crm.refresh(old)
+    except (AmoCrmRefused, AmoCrmUnanswered) as error:
+        if error.status not in MOVED:
+            raise
+        try:
+            account_id, now_at = await crm.current_domain(access, old)
+        except (AmoCrmRefused, AmoCrmUnanswered, ForeignHost):
+            raise error from None
+        if now_at == domain:
+            raise
+    if not await _moved(token_id, account_id, now_at):
+        raise AmoCrmUnanswered("amoCRM told of another account's domain")
+    return await AmoCrm(now_at, integration).refresh(old)
+
+
+async def _moved(token_id: int, account_id: int, domain: str) -> bool:
+    """Keep the domain that a partner's account has now."""
+    async with transaction() as session:
+        token = await session.get_one(OAuthToken, token_id)
+        partner = await session.get_one(Partner, token.partner_id, with_for_update=True)
+        if partner.amocrm_account_id != account_id:
+            return False
+        before, after = apply(partner, {"amocrm_domain": domain})
+        if after:
+            await audit.record(
+                session, SYSTEM, "partner.update", partner, before=before, after=after, partner_id=partner.id
+            )
+        return True
 
 
 async def _release(token_id: int, lease_until: datetime) -> None:

@@ -243,3 +243,27 @@ async def test_all_of_very_many_are_asked_for_in_one_statement(crm: Crm, owner: 
         == 20_001
     )
     assert await ask() == 0
+
+
+async def test_an_account_that_has_moved_is_followed(crm: Crm, owner: asyncpg.Connection) -> None:
+    await crm.install()
+    key = await age(owner)
+    crm.emulator.move(DOMAIN, "moved.kommo.com")
+    crm.emulator.calls.clear()
+    assert await amocrm.refresh(key, force=False)
+    assert crm.emulator.calls == ["access_token", "subdomain", "access_token"]
+    assert await owner.fetchval("SELECT amocrm_domain FROM partners") == "moved.kommo.com"
+    assert await stored(owner) == crm.emulator.grants[0].refresh_token
+
+
+async def test_only_its_own_account_is_followed_and_only_to_amocrm(crm: Crm, owner: asyncpg.Connection) -> None:
+    await crm.install()
+    key = await age(owner)
+    for domain, number in (("evil.example", None), ("moved.kommo.com", 5)):
+        crm.emulator.move(crm.emulator.grants[0].domain, domain)
+        if number is not None:
+            crm.emulator.accounts[domain].id = number
+        with pytest.raises(AmoCrmUnanswered):
+            await amocrm.refresh(key, force=False)
+        assert await owner.fetchval("SELECT amocrm_domain FROM partners") == DOMAIN
+        assert await owner.fetchval("SELECT invalid_because FROM oauth_tokens") is None
