@@ -28,6 +28,7 @@ from web.health import health_routes
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import graphiql_page, page_routes
+from web.partner_tables import partner_table_routes
 from web.pay import pay_routes
 from web.usage import usage_routes
 from web.webhooks import webhook_routes
@@ -65,6 +66,7 @@ def build() -> ASGIApp:
             *usage_routes,
             *event_routes,
             *external_routes,
+            *partner_table_routes,
             *widget_routes,
             *amocrm_routes(),
             *page_routes,

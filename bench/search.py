@@ -1,0 +1,110 @@
+"""Search over a million partners against a page of them by key (PAR-2).
+
+`KONTORA_BENCH_PARTNERS` says how many there are (1000000), each with one person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Sequence
+
+import asyncpg
+
+from core.database import dispose
+from core.principal import Principal
+from migrations.run import upgrade
+from policies.permissions import ALL
+from resolvers.mutation import run_mutation
+from resolvers.root import planner
+
+STAFF = Principal(kind="staff", permissions=ALL, roles=("SUPERADMIN",))
+ROUNDS = 60
+FIRST = (
+    *("орион", "салон", "студия", "центр", "мастер", "вектор", "альфа", "север"),
+    *("восток", "лидер", "квант", "гамма", "меридиан", "океан", "рубин", "сфера"),
+)
+FILL = (
+    """
+    INSERT INTO partners (name, legal_name, inn, amocrm_domain, segment)
+    SELECT ($2::text[])[1 + n % 16] || ' ' || substr(md5(n::text), 1, 7), 'ООО ' || substr(md5((n * 7)::text), 1, 9),
+        lpad((n * 7919 % 10000000000)::text, 10, '0'), 'd' || substr(md5((n * 3)::text), 1, 8) || '.amocrm.ru', 'small'
+    FROM generate_series(1, $1::bigint) AS n
+    """,
+    """
+    INSERT INTO contacts (partner_id, full_name, email, phone)
+    SELECT n, 'Person ' || substr(md5((n * 11)::text), 1, 8), 'p' || n || '@x.test',
+        '+79' || lpad((n * 6007 % 1000000000)::text, 9, '0')
+    FROM generate_series(1, $1::bigint) AS n WHERE $2::text[] IS NOT NULL
+    """,
+)
+SEARCH = "query($q: String!) { partnerSearch(query: $q) { partners { id name status } matches { score } } }"
+PAGE = (
+    "query($after: String) { partners(first: 20, after: $after) { nodes { id name status } pageInfo { endCursor } } }"
+)
+
+
+def run(url: str) -> str:
+    """Fill the database and measure; gives the section of the results."""
+    return asyncio.run(_run(url))
+
+
+async def _run(url: str) -> str:
+    partners = int(os.environ.get("KONTORA_BENCH_PARTNERS", "1000000"))
+    await upgrade(url)
+    owner = await asyncpg.connect(url)
+    for statement in FILL:
+        await owner.execute(statement, partners, list(FIRST), timeout=1_200)
+    await owner.execute("VACUUM ANALYZE partners, contacts", timeout=1_200)
+    step = partners // ROUNDS
+    rows = await owner.fetch("SELECT p.* FROM partners p WHERE id % $1 = 7", step)
+    emails = await owner.fetch("SELECT email, phone FROM contacts WHERE id % $1 = 7", step)
+    await owner.close()
+    page = await _pages()
+    asked: dict[str, Sequence[str]] = {
+        "part of a name": [row["name"][-6:] for row in rows],
+        "beginning of a name": [row["name"][:10] for row in rows],
+        "a word that one in 16 has": [row["name"].split()[0] for row in rows],
+        "INN": [row["inn"] for row in rows],
+        "amoCRM domain": [row["amocrm_domain"].split(".")[0] for row in rows],
+        "email": [row["email"] for row in emails],
+        "phone": [row["phone"] for row in emails],
+        "name with a wrong letter": [f"{row['name'][:-4]}{'q'}{row['name'][-3:]}" for row in rows],
+    }
+    lines = [
+        "| asked | p50 | p95 | times the page |\n| --- | --- | --- | --- |",
+        f"| 20 partners by key | {page[0]:.2f} ms | {page[1]:.2f} ms | 1 |",
+    ]
+    for name, queries in asked.items():
+        p50, p95 = _percentiles([await _timed(SEARCH, q=query) for query in queries])
+        lines.append(f"| {name} | {p50:.2f} ms | {p95:.2f} ms | {p50 / page[0]:.1f} |")
+    await dispose()
+    return f"{partners:,} partners and as many people, through the whole planner, without HTTP.\n\n" + "\n".join(lines)
+
+
+async def _pages() -> tuple[float, float]:
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        answer = await planner.execute(
+            PAGE, None, {"after": None}, STAFF, allow_mutation=False, run_mutation=run_mutation
+        )
+        times.append((time.perf_counter() - began) * 1_000)
+        if answer.errors:
+            raise SystemExit(str(answer.errors))
+    return _percentiles(times)
+
+
+async def _timed(source: str, **variables: str) -> float:
+    began = time.perf_counter()
+    answer = await planner.execute(source, None, variables, STAFF, allow_mutation=False, run_mutation=run_mutation)
+    spent = (time.perf_counter() - began) * 1_000
+    if answer.errors:
+        raise SystemExit(f"{variables}: {answer.errors}")
+    return spent
+
+
+def _percentiles(times: Sequence[float]) -> tuple[float, float]:
+    return statistics.median(times), statistics.quantiles(times, n=20)[-1]
