@@ -19,6 +19,7 @@ _BUSINESS_READ = frozenset(
         "legal_entity:read",
         "payment:read",
         "wallet:read",
+        "coin_package:read",
     }
 )
 
@@ -52,6 +53,9 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "currency_rate:read",
                 "currency_rate:write",
                 "wallet:adjust",
+                "wallet:buy",
+                "wallet:configure",
+                "coin_package:write",
                 "event:read",
                 "event:write",
             },
