@@ -33,6 +33,7 @@ from models.monitoring import GatewayCheck, ProcessHeartbeat
 from models.outside_payments import BankStatement, OutsidePayment
 from models.partners import Contact, Partner, PartnerContract, PartnerNote, PartnerStatusChange
 from models.payments import GatewayNotification, Payment, PaymentStateChange
+from models.reconciliation import Reconciliation, ReconciliationDifference
 from models.refunds import Refund
 from models.schedule import ScheduledJob, ScheduleFiring
 from models.wallets import (
@@ -84,6 +85,8 @@ __all__ = [
     "ProcessHeartbeat",
     "Product",
     "ProductEvent",
+    "Reconciliation",
+    "ReconciliationDifference",
     "RefreshToken",
     "Refund",
     "Role",

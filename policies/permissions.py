@@ -40,6 +40,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "legal_entity:write": "Enter and change our legal entities.",
         "payment:read": "Read payments.",
         "payment:refund": "Give money back.",
+        "payment:reconcile": "Compare payments with the gateway's, and read what differs.",
         "payment:detail": "Read the gateway's whole answer and raw notifications.",
         "outside_payment:read": "Read money that came outside of gateways, and bank statements.",
         "outside_payment:write": "Tell of money that came, import bank statements, match and put aside.",

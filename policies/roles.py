@@ -47,6 +47,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "legal_entity:write",
                 "payment:detail",
                 "payment:refund",
+                "payment:reconcile",
                 "outside_payment:read",
                 "outside_payment:write",
                 "dashboard:read",

@@ -88,6 +88,16 @@ class Reads:
     bank_statement: Any = single_root(
         "schema.outside_payments.BankStatement", "outside_payment:read", "One bank statement."
     )
+    reconciliations: Any = connection_root(
+        "schema.reconciliation.Reconciliation", "payment:reconcile", "Days compared with the gateway."
+    )
+    reconciliation: Any = single_root("schema.reconciliation.Reconciliation", "payment:reconcile", "One day.")
+    reconciliation_differences: Any = connection_root(
+        "schema.reconciliation.ReconciliationDifference", "payment:reconcile", "What differed from the gateway."
+    )
+    reconciliation_difference: Any = single_root(
+        "schema.reconciliation.ReconciliationDifference", "payment:reconcile", "One difference."
+    )
     refunds: Any = connection_root("schema.refunds.Refund", "payment:read", "Money given back.")
     refund: Any = single_root("schema.refunds.Refund", "payment:read", "One refund.")
     payment_state_changes: Any = connection_root(

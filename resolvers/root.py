@@ -19,6 +19,7 @@ from resolvers.outside_payments import OutsidePaymentMutations
 from resolvers.partner_card import PartnerCardMutations, PartnerCardQueries
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
+from resolvers.reconciliation import ReconciliationMutations
 from resolvers.refunds import RefundMutations, RefundQueries
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
 from resolvers.wallets import WalletMutations, WalletQueries
@@ -54,6 +55,7 @@ class Mutation(
     LegalEntityMutations,
     DocumentMutations,
     RefundMutations,
+    ReconciliationMutations,
     OutsidePaymentMutations,
     CurrencyMutations,
     EffectsMutations,

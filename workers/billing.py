@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import transaction
 from core.logging import get_logger
+from core.settings import get_settings
 from gateways.interface import GatewayUnanswered
 from services import billing
+from services.billing import reconciliation
 from services.billing.charging import CHARGE
 from services.billing.payments import REFRESH, InFlight
+from services.billing.reconciliation import RECONCILE
 from services.billing.refunding import SEND
 from services.billing.settle import ATTENTION
 from services.billing.statements import MATCH
@@ -74,6 +77,18 @@ async def match_statement(message: Message) -> None:
             done = await match_statement_chunk(session, statement_id)
         if not done:
             return
+
+
+@stepwise_handler(RECONCILE, max_attempts=5, lease=timedelta(minutes=30))
+async def reconcile_day(message: Message) -> None:
+    """Compare a day's payments with the gateway's; run again, it counts anew (INV-6)."""
+    await reconciliation.reconcile(date.fromisoformat(message.payload["day"]), message.payload["gateway"])
+
+
+@stepwise_handler("payments.reconcile", max_attempts=5, lease=timedelta(minutes=30))
+async def reconcile_yesterday(_message: Message) -> None:
+    """Compare yesterday's payments with the gateway's (INV-6)."""
+    await reconciliation.reconcile(reconciliation.yesterday(), get_settings().gateway)
 
 
 @stepwise_handler("billing.cancel_lapsed", queue="default", max_attempts=3)

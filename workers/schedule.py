@@ -41,6 +41,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "oauth_tokens.refresh": "*/5 * * * *",
         "outbox.expire": "45 3 * * *",
         "outbox.verify": "*/5 * * * *",
+        "payments.reconcile": "0 2 * * *",
         "payments.repair_unknown": "* * * * *",
         "refunds.ask": "* * * * *",
         "renewals.charge": "*/5 * * * *",
