@@ -78,7 +78,7 @@ class Contact(Keyed, Updated, Base):
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
     full_name: Mapped[str]
-    email: Mapped[str | None]
+    email: Mapped[str | None] = mapped_column(index=True)
     phone: Mapped[str | None]
     position: Mapped[str | None]
     amocrm_user_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -40,6 +40,16 @@ _BY_PERSON = f"""
     SELECT p.id, true, c.email = :typed, {_CONTACT_TEXT} FROM contacts c JOIN partners p ON p.id = c.partner_id
     WHERE {_CONTACT_TEXT} {{person_matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
 """
+# Whole numbers and addresses are few and have indexes of their own.
+_WHOLE_INN = (
+    f"SELECT p.id, false AS by_person, 5.0 AS score FROM partners p WHERE p.inn = :typed AND {_SCOPE} {_FILTERS}"
+)
+_WHOLE_EMAIL = f"""
+    SELECT DISTINCT p.id, true AS by_person, 5.0 AS score FROM contacts c JOIN partners p ON p.id = c.partner_id
+    WHERE c.email = :typed AND {_SCOPE} {_FILTERS}
+"""
+_WHOLE = " ORDER BY id DESC LIMIT :first"
+_INN = re.compile(r"[0-9]{10}|[0-9]{12}")
 _RANK = """
     SELECT id, bool_and(by_person) AS by_person, max(
         CASE WHEN whole THEN 4
@@ -98,6 +108,10 @@ async def search(
         "person": _escaped(_as_phone(fold(asked))),
     }
     people = PERSON in actor.permissions
+    if _INN.fullmatch(asked) or (people and "@" in asked):
+        whole = await _run(session, text((_WHOLE_EMAIL if "@" in asked else _WHOLE_INN) + _WHOLE), given)
+        if whole:
+            return whole
     parts = await _run(session, _statement("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people), given)
     if parts:
         return parts

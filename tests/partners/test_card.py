@@ -136,6 +136,8 @@ async def test_search_finds_by_parts_and_forgives_typing_errors(owner: asyncpg.C
     assert await names("арион") == ["Орион Плюс", "Салон Орион"]
     assert await names("ORION") == ["Орион Плюс", "Салон Орион"]
     assert await names("звёзда") == ["Салон Орион"]
+    assert await names("Anna@x.test") == ["Салон Орион"]
+    assert await names("7707083893") == ["Салон Орион"]
     assert await names("anna@x") == ["Салон Орион"]
     assert await names("8 (912) 345-67-89") == ["Салон Орион"]
     nobody = Principal(kind="staff", permissions=STAFF.permissions - {"partner:pii"})
