@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import asyncpg
 
-from bench import reading, renewals, search, widget
+from bench import reading, renewals, search, wallets, widget
 from core.embedded import EmbeddedServers
 from core.settings import get_settings
 
@@ -30,6 +30,7 @@ BENCHES: Mapping[str, tuple[str, Callable[[str], str]]] = MappingProxyType(
         "reading": ("Reading", reading.run),
         "renewals": ("A night of renewals", renewals.run),
         "search": ("Search", search.run),
+        "wallets": ("Charges of wallets", wallets.run),
         "widget": ("Widgets and tokens of amoCRM", widget.run),
     }
 )
