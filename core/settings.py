@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
+from email.utils import parseaddr
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -130,6 +131,23 @@ class Settings(BaseSettings):
         "empty: never.",
     )
     worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
+    smtp_host: str | None = Field(
+        default=None,
+        description="Mail server that takes letters; without one the sandbox keeps them at `/sandbox/mail`, and "
+        "production refuses what would send one.",
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="`starttls` encrypts after the greeting (587), `tls` from the start (465), `none` never: only for "
+        "a server on this machine.",
+    )
+    smtp_user: str | None = Field(default=None, description="Name to sign in to the mail server with.")
+    smtp_password: SecretStr | None = Field(default=None, description="Password at the mail server.")
+    mail_from: str = Field(
+        default="Kontora <kontora@localhost>",
+        description="Sender of letters, `Name <address>`; a mail server needs one of its own.",
+    )
     log_level: str = Field(default="INFO", description="Least severe level that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="Form of log lines; `auto` is JSON in production and readable in the sandbox."
@@ -154,6 +172,13 @@ class Settings(BaseSettings):
             raise ValueError("days are whole numbers from 0 up, each larger than the one before")
         return days
 
+    @field_validator("mail_from")
+    @classmethod
+    def _address(cls, sender: str) -> str:
+        if "@" not in parseaddr(sender)[1]:
+            raise ValueError("the sender is `Name <address>` or an address")
+        return sender
+
     @model_validator(mode="after")
     def _production_has_no_defaults(self) -> Self:
         if self.mode == "production":
@@ -173,6 +198,10 @@ class Settings(BaseSettings):
                 raise ValueError("production mode needs the real amoCRM: KONTORA_AMOCRM=live")
             if self.allow_private_endpoints:
                 raise ValueError("production mode refuses KONTORA_ALLOW_PRIVATE_ENDPOINTS")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("KONTORA_SMTP_USER and KONTORA_SMTP_PASSWORD go together")
+        if self.smtp_host and self.mode == "production" and self.mail_domain == "localhost":
+            raise ValueError("KONTORA_SMTP_HOST needs KONTORA_MAIL_FROM")
         if self.gateway == "tbank" and not (self.tbank_terminal_key and self.tbank_password):
             raise ValueError("KONTORA_GATEWAY=tbank needs KONTORA_TBANK_TERMINAL_KEY and KONTORA_TBANK_PASSWORD")
         self.encryption_keys()
@@ -182,6 +211,11 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """The public address without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def mail_domain(self) -> str:
+        """The domain that letters come from."""
+        return parseaddr(self.mail_from)[1].rpartition("@")[2]
 
     @cached_property
     def _sandbox_secret(self) -> str:

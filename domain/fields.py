@@ -14,7 +14,9 @@ LARGEST_AMOUNT = Decimal("999999999999.99")
 MINOR_PLACES = 2
 COIN_PLACES = 3
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+# What has a meaning of its own in mail headers may not stand in an address: `a,b@c.d` would be two of them.
+_ATOM = r"[^@\s.,;:<>()\[\]\\\"]+"
+_EMAIL = re.compile(rf"{_ATOM}(\.{_ATOM})*@{_ATOM}(\.{_ATOM})+")
 _PHONE = re.compile(r"\+?[0-9 ()\-]{5,25}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _CODE = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")

@@ -29,6 +29,7 @@ from models.effects import (
 )
 from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
+from models.mail import Mail, SandboxMail
 from models.monitoring import GatewayCheck, ProcessHeartbeat
 from models.outside_payments import BankStatement, OutsidePayment
 from models.partners import Contact, Partner, PartnerContract, PartnerNote, PartnerStatusChange
@@ -70,6 +71,7 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LegalEntity",
+    "Mail",
     "OAuthToken",
     "OutboxMessage",
     "OutsidePayment",
@@ -91,6 +93,7 @@ __all__ = [
     "Refund",
     "Role",
     "RolePermission",
+    "SandboxMail",
     "ScheduleFiring",
     "ScheduledJob",
     "Session",

@@ -33,6 +33,7 @@ INSERT_ONLY = frozenset(
 SHARED_WITH_TENANTS = frozenset({"coin_packages", "legal_entities", "permissions", "plan_prices", "plans", "products"})
 
 TENANT_SECRETS = {
+    "mails": frozenset({"content_encrypted"}),
     "oauth_tokens": frozenset({"access_token_encrypted", "refresh_token_encrypted"}),
     "products": frozenset(
         {
@@ -52,6 +53,7 @@ TENANT_WRITES = {
     "contacts": "INSERT, UPDATE",
     "idempotency_records": "INSERT, UPDATE",
     "invoices": "UPDATE",
+    "mails": "INSERT",
     "outbox_messages": "INSERT",
     "partners": "UPDATE",
     "payment_state_changes": "INSERT",

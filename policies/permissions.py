@@ -65,6 +65,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "currency_rate:read": "Read rates of currencies.",
         "currency_rate:write": "Enter rates of currencies.",
         "health:read": "Read how the system does: servers, queues, processes, gateways.",
+        "mail:read": "Read which letters were sent and which failed, never what they say.",
         "job:read": "Read the outbox, dead letters, schedule and idempotency records.",
         "job:write": "Replay and discard dead letters.",
     }

@@ -76,6 +76,8 @@ class Reads:
     currency_rate: Any = single_root("schema.dashboard.CurrencyRate", "currency_rate:read", "One rate of a currency.")
     payments: Any = connection_root("schema.payments.Payment", "payment:read", "Attempts to settle bills.")
     payment: Any = single_root("schema.payments.Payment", "payment:read", "One payment.")
+    mails: Any = connection_root("schema.mail.Mail", "mail:read", "Letters to people.")
+    mail: Any = single_root("schema.mail.Mail", "mail:read", "One letter.")
     outside_payments: Any = connection_root(
         "schema.outside_payments.OutsidePayment", "outside_payment:read", "Money that came outside of gateways."
     )

@@ -25,6 +25,7 @@ from web.events import event_routes
 from web.external import external_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
+from web.mailbox import mailbox_routes
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import graphiql_page, page_routes
@@ -62,6 +63,7 @@ def build() -> ASGIApp:
             *metrics_routes,
             *webhook_routes,
             *pay_routes,
+            *mailbox_routes,
             *document_routes,
             *usage_routes,
             *event_routes,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
-HANDLER_MODULES = ("workers.amocrm", "workers.billing", "workers.events", "workers.upkeep", "workers.wallets")
+HANDLER_MODULES = (
+    *("workers.amocrm", "workers.billing", "workers.events", "workers.mail"),
+    *("workers.upkeep", "workers.wallets"),
+)
 
 
 def register_handlers() -> None:

@@ -38,6 +38,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "gateways.check": "* * * * *",
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",
+        "mails.forget": "25 3 * * *",
         "oauth_tokens.refresh": "*/5 * * * *",
         "outbox.expire": "45 3 * * *",
         "outbox.verify": "*/5 * * * *",

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.database import transaction
 from core.logging import get_logger
 from ledger.verify import verify
-from services import invariants, monitoring, retention
+from services import invariants, mail, monitoring, retention
 from services.billing.verify import verify_billing
 from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
@@ -29,6 +29,12 @@ async def expire_idempotency(message: Message) -> None:
 async def expire_outbox(message: Message) -> None:
     """Delete messages and firings kept long enough, a transaction a chunk."""
     await _until_none(message, retention.expire_outbox)
+
+
+@stepwise_handler("mails.forget", queue="default", max_attempts=JOB_ATTEMPTS)
+async def forget_mails(message: Message) -> None:
+    """Forget what old letters that could not be sent said, a transaction a chunk."""
+    await _until_none(message, mail.forget_content)
 
 
 @stepwise_handler("gateways.check", max_attempts=JOB_ATTEMPTS)

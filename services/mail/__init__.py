@@ -1,0 +1,6 @@
+"""Letters to people (NOT-1)."""
+
+from services.mail.delivery import DELIVER, deliver, forget_content, give_up
+from services.mail.outgoing import make_sure_of_mail, send
+
+__all__ = ["DELIVER", "deliver", "forget_content", "give_up", "make_sure_of_mail", "send"]
