@@ -18,6 +18,10 @@ from core.settings import get_settings
 TIMEOUT_SECONDS = 15.0
 LONGEST_URL_CHARS = 2_000
 USER_AGENT = "Kontora"
+# The only part of IPv6 that is handed out: outside of it are site-local addresses and several ways to write IPv4 ones.
+_PUBLIC_V6 = ipaddress.ip_network("2000::/3")
+# Registered for special use (IANA), which `is_global` of older Pythons does not know.
+_SPECIAL = tuple(ipaddress.ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
 
 
 class InvalidEndpoint(UserError):
@@ -97,13 +101,14 @@ class PublicOnly(httpx.AsyncBaseTransport):
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the open internet."""
+    """Whether an IP address belongs to the open internet, by itself and not by way of another one inside it."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    if mapped is not None:
-        ip = mapped
-    nat64 = isinstance(ip, ipaddress.IPv6Address) and ip in ipaddress.ip_network("64:ff9b::/96")
-    return ip.is_global and not ip.is_multicast and not nat64
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is None and ip not in _PUBLIC_V6:
+            return False
+        ip = inner or ip
+    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _SPECIAL)
 
 
 async def _public_address(host: str, port: int) -> str:
@@ -121,6 +126,7 @@ def _is_private_name(host: str) -> bool:
     try:
         return not is_public(host)
     except ValueError:
+        host = host.removesuffix(".")
         return host == "localhost" or "." not in host or host.endswith((".localhost", ".local", ".internal"))
 
 
