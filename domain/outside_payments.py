@@ -66,6 +66,7 @@ class Candidate:
     total: Decimal
     currency: str
     partner_inn: str | None
+    install_id: int | None = None
 
 
 def numbers_in(money: Money) -> frozenset[str]:

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from core import clock
 from core.database import transaction
-from core.errors import Unauthenticated
+from core.errors import Unauthenticated, UserError
 from core.principal import Principal
 from core.settings import get_settings
 from domain import fields as checks
@@ -23,7 +23,7 @@ from models import Invoice, OutsidePayment
 from services.billing import outside, statements
 from web.auth import principal_of_scope
 from web.body import read_body
-from web.rest import Fields, Malformed, answer, failure, json_object, rest
+from web.rest import Fields, Malformed, answer, failure, json_object, rest, told_error
 
 PAYMENTS = "/api/external/payments"
 STATEMENTS = "/api/external/bank-statements"
@@ -47,8 +47,8 @@ async def tell(request: Request) -> Response:
     for fields in Fields(body, frozenset({"payments"})).objects("payments", _PAYMENT, most=MOST_AT_ONCE):
         try:
             results.append((await _tell(actor, fields))[0])
-        except outside.OutsidePaymentReused as error:
-            results.append({"error": {"code": error.code, "message": error.message}})
+        except UserError as error:
+            results.append({"error": told_error(error)})
     return answer({"results": results})
 
 

@@ -46,14 +46,19 @@ def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = No
 
 def failure(error: KontoraError, **more: Any) -> Response:
     """The JSON answer of a failure."""
-    told: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.field:
-        told["field"] = ".".join(part for part in error.field if part != "input")
     status = _status(error)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after_seconds)
-    return answer({"error": {**told, **more}}, status, headers)
+    return answer({"error": {**told_error(error), **more}}, status, headers)
+
+
+def told_error(error: KontoraError) -> dict[str, Any]:
+    """A failure as all doors tell it."""
+    told: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.field:
+        told["field"] = ".".join(part for part in error.field if part != "input")
+    return told
 
 
 def rest(handler: Handler) -> Handler:

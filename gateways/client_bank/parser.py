@@ -18,6 +18,7 @@ SECTION, SECTION_END = "СекцияРасчСчет", "КонецРасчСче
 DOCUMENT, DOCUMENT_END = "СекцияДокумент", "КонецДокумента"
 ACCOUNT = "РасчСчет"
 MOST_DOCUMENTS = 100_000
+MOST_ACCOUNTS = 100
 MOST_PROBLEMS = 100
 LONGEST_VALUE = 1_000
 LARGEST_AMOUNT = Decimal("999999999999.99")
@@ -52,7 +53,7 @@ class MalformedStatement(UserError):
     def __init__(self, problems: list[Problem]) -> None:
         first = problems[0]
         super().__init__(f"line {first.line}, {first.field}: {first.message}")
-        self.problems = problems[:MOST_PROBLEMS]
+        self.problems = problems
 
 
 @dataclass(frozen=True)
@@ -139,27 +140,30 @@ class _Reading:
             self._end_part(number, key)
         elif key != HEAD:
             where = self.header if self.part is None else self.part
-            if key == ACCOUNT and self.part is None and value not in self.statement.accounts:
-                self.statement.accounts.append(value)
+            if key == ACCOUNT and self.part is None:
+                self._account(value)
             where[key] = (number, _UNPRINTABLE.sub(" ", value)[:LONGEST_VALUE])
 
     def wrong(self, line: int, name: str, message: str) -> None:
-        """Keep one problem."""
-        self.problems.append(Problem(line, name, message))
+        """Keep one problem, of those that there is room for."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(line, name, message))
+
+    def _account(self, account: str) -> None:
+        if account and account not in self.statement.accounts and len(self.statement.accounts) <= MOST_ACCOUNTS:
+            self.statement.accounts.append(account)
 
     def _end_part(self, number: int, key: str) -> None:
         if self.part is None or (key == SECTION_END) != (self.kind == SECTION):
             self.wrong(number, key, "nothing of this sort was begun")
         elif self.kind == SECTION:
             self._section(self.part)
-        else:
+        elif len(self.raw) <= MOST_DOCUMENTS:
             self.raw.append((self.begun_at, self.kind, self.part))
         self.part = None
 
     def _section(self, part: Keyed) -> None:
-        account = part.get(ACCOUNT, (0, ""))[1]
-        if account and account not in self.statement.accounts:
-            self.statement.accounts.append(account)
+        self._account(part.get(ACCOUNT, (0, ""))[1])
         if "ВсегоПоступило" in part:
             told = self._amount(part, "ВсегоПоступило", zero=True)
             self.statement.told_incoming = (self.statement.told_incoming or Decimal(0)) + told
@@ -175,6 +179,8 @@ class _Reading:
             self.wrong(version[0], VERSION_KEY, f"{version[1][:20]!r} is not a version that is known")
         if not self.statement.accounts:
             self.wrong(1, ACCOUNT, "the file names no account")
+        if len(self.statement.accounts) > MOST_ACCOUNTS:
+            self.wrong(1, ACCOUNT, f"more than {MOST_ACCOUNTS} accounts")
         self.statement.period_start = self._day(self.header, "ДатаНачала", needed=False)
         self.statement.period_end = self._day(self.header, "ДатаКонца", needed=False)
         if len(self.raw) > MOST_DOCUMENTS:
@@ -190,7 +196,6 @@ class _Reading:
         return self.statement
 
     def _document(self, line: int, kind: str, part: Keyed) -> Document | None:
-        before = len(self.problems)
         payee = _first(part, "ПолучательРасчСчет", "ПолучательСчет")
         payer = _first(part, "ПлательщикРасчСчет", "ПлательщикСчет")
         incoming, outgoing = payee in self.statement.accounts, payer in self.statement.accounts
@@ -207,7 +212,7 @@ class _Reading:
         number = part.get("Номер", (line, ""))[1]
         if not number:
             self.wrong(line, "Номер", "is missing")
-        if len(self.problems) > before:
+        if self.problems:
             return None
         name = _first(part, "Плательщик", "Плательщик1") or ""
         inn = _first(part, "ПлательщикИНН")

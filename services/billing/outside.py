@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, UserError
 from core.principal import Principal
 from domain import fields
 from domain.outside_payments import (
@@ -28,7 +28,7 @@ from domain.outside_payments import (
 from models import Invoice, OutsidePayment, Partner
 from policies.scopes import require
 from services import audit
-from services.billing.invoices import InvoiceNotPayable, record_outside
+from services.billing.invoices import record_outside
 
 LONGEST_NOTE = 500
 READ = "outside_payment:read"
@@ -109,8 +109,8 @@ async def find(session: AsyncSession, actor: Principal, external_id: str) -> Out
 async def match_all(session: AsyncSession, actor: Principal, payments: Sequence[OutsidePayment]) -> None:
     """Settle what is in no doubt and say why of the rest; candidates of all are found in two queries."""
     verdicts = await decide_all(session, [_money(payment) for payment in payments])
-    # Two batches that settle the same invoices meet in one order.
-    order = sorted(range(len(payments)), key=lambda place: _invoice_key(verdicts[place]))
+    # Whoever locks several installs does so in one order.
+    order = sorted(range(len(payments)), key=lambda place: _lock_key(verdicts[place]))
     for place in order:
         payment, verdict = payments[place], verdicts[place]
         if isinstance(verdict, Candidate):
@@ -118,8 +118,9 @@ async def match_all(session: AsyncSession, actor: Principal, payments: Sequence[
                 async with session.begin_nested():
                     await _settle(session, actor, payment, verdict.invoice_id)
                 continue
-            except InvoiceNotPayable:
-                # Two sums for one invoice in one batch: the first has settled it.
+            except UserError:
+                # Two sums for one invoice in one batch: the first has settled it. Whatever else an invoice refuses,
+                # the other sums of the batch are not held up.
                 verdict = UnmatchedReason.NOT_PAYABLE
         payment.status, payment.reason = OutsidePaymentStatus.UNMATCHED, verdict
     await session.flush()
@@ -136,6 +137,7 @@ async def decide_all(session: AsyncSession, sums: Sequence[Money]) -> list[Candi
         Invoice.total,
         Invoice.currency,
         Partner.inn,
+        Invoice.install_id,
     )
     wanted = select(*columns).join(Partner, Partner.id == Invoice.partner_id)
     named: dict[str, list[Candidate]] = {}
@@ -246,5 +248,5 @@ def _money(payment: OutsidePayment) -> Money:
     return Money(payment.amount, payment.currency, payment.payer_inn, payment.purpose, payment.invoice_number)
 
 
-def _invoice_key(verdict: Candidate | UnmatchedReason) -> int:
-    return verdict.invoice_id if isinstance(verdict, Candidate) else 0
+def _lock_key(verdict: Candidate | UnmatchedReason) -> tuple[int, int]:
+    return (verdict.install_id or 0, verdict.invoice_id) if isinstance(verdict, Candidate) else (0, 0)

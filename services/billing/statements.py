@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -71,10 +72,11 @@ async def import_statement(
     """
     require(actor, "outside_payment:write", "POST /api/external/bank-statements")
     name = fields.line(file_name, "fileName", most_chars=LONGEST_FILE_NAME)
-    statement = parse(content)
+    # Seconds of reading for the largest file: others are served meanwhile.
+    statement = await asyncio.to_thread(parse, content)
     digest = hashlib.sha256(content).hexdigest()
     if await session.scalar(select(BankStatement.id).where(BankStatement.sha256 == digest)) is not None:
-        raise StatementKnown("this very file was imported before")
+        raise _known_file()
     incoming = {_external_id(document): document for document in statement.documents if document.incoming}
     known = await _known(session, list(incoming))
     fresh = {key: document for key, document in incoming.items() if key not in known}
@@ -124,7 +126,7 @@ async def _write(
     report: Report,
     fresh: dict[str, Document],
 ) -> int:
-    kept = BankStatement(
+    new = insert(BankStatement).values(
         file_name=name,
         sha256=digest,
         account=", ".join(statement.accounts)[:500],
@@ -135,8 +137,10 @@ async def _write(
         repeated=report.repeated,
         imported_by_user_id=actor.user_id,
     )
-    session.add(kept)
-    await session.flush()
+    # The same file may be coming in twice at this very moment.
+    kept = await session.scalar(new.on_conflict_do_nothing(index_elements=["sha256"]).returning(BankStatement))
+    if kept is None:
+        raise _known_file()
     rows = [_row(kept.id, key, document) for key, document in fresh.items()]
     for start in range(0, len(rows), INSERT_ROWS):
         # Another statement with the same documents may be coming in at this very moment.
@@ -145,6 +149,10 @@ async def _write(
     await audit.record(session, actor, "bank_statement.import", kept, before=None, after=told)
     await enqueue(session, MATCH, {"bankStatementId": kept.id}, ordering_key=f"{MATCH}:{kept.id}")
     return kept.id
+
+
+def _known_file() -> StatementKnown:
+    return StatementKnown("this very file was imported before")
 
 
 def _row(statement_id: int, key: str, document: Document) -> dict[str, object]:
