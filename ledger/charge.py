@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     NO_INSTALL = "NO_INSTALL"
     NO_WALLET = "NO_WALLET"
     DISABLED = "DISABLED"
+    NOT_ALLOWED = "NOT_ALLOWED"
 
 
 class Runner(Protocol):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.partners import PartnerMay, sql_names
+
 
 def coin_functions() -> Iterator[str]:
     """The statements that make the functions; each may run again and again."""
@@ -162,30 +164,33 @@ _MOVE = """
     END $$
 """
 
-# What product back ends call. More outcomes: NO_INSTALL (none of this product), DISABLED.
-_CHARGE = """
+# What product back ends call. More outcomes: NO_INSTALL (none of this product), DISABLED, NOT_ALLOWED (the partner's
+# standing). A charge that was made before is told of whatever has become of install and partner.
+_CHARGE = f"""
     CREATE OR REPLACE FUNCTION charge_coins(
         of_product bigint, of_install bigint, coins numeric, key text, told text, by_actor text, at timestamptz
     ) RETURNS TABLE (outcome text, moved_id bigint, balance_then numeric) LANGUAGE plpgsql AS $$
     DECLARE
         found_at record;
     BEGIN
-        SELECT i.status, w.id AS wallet_id INTO found_at
-        FROM installs i LEFT JOIN wallets w ON w.install_id = i.id
+        SELECT i.status, p.status AS standing, w.id AS wallet_id INTO found_at
+        FROM installs i JOIN partners p ON p.id = i.partner_id LEFT JOIN wallets w ON w.install_id = i.id
         WHERE i.id = of_install AND i.product_id = of_product;
         IF NOT FOUND THEN
             RETURN QUERY SELECT 'NO_INSTALL', NULL::bigint, NULL::numeric;
         ELSIF found_at.wallet_id IS NULL THEN
             RETURN QUERY SELECT 'NO_WALLET', NULL::bigint, NULL::numeric;
-        ELSIF found_at.status = 'DISABLED' AND NOT EXISTS (
+        ELSIF (found_at.status = 'DISABLED' OR found_at.standing NOT IN ({sql_names(PartnerMay.USE)})) AND NOT EXISTS (
             SELECT FROM wallet_transactions t WHERE t.wallet_id = found_at.wallet_id AND t.reference = key) THEN
-            RETURN QUERY SELECT 'DISABLED', NULL::bigint, NULL::numeric;
+            RETURN QUERY SELECT
+                CASE found_at.status WHEN 'DISABLED' THEN 'DISABLED' ELSE 'NOT_ALLOWED' END,
+                NULL::bigint, NULL::numeric;
         ELSE
             RETURN QUERY SELECT * FROM move_coins(
                 found_at.wallet_id, 'USAGE', -coins, 'USAGE', told, key, by_actor, NULL, at);
         END IF;
     END $$
-"""
+"""  # noqa: S608 - names of standings
 
 # Many charges in one transaction; wallets are locked in the order of their installs, so that batches never cross.
 _CHARGE_MANY = """

@@ -138,7 +138,9 @@ async def _write(
         imported_by_user_id=actor.user_id,
     )
     # The same file may be coming in twice at this very moment.
-    kept = await session.scalar(new.on_conflict_do_nothing(index_elements=["sha256"]).returning(BankStatement))
+    kept: BankStatement | None = await session.scalar(
+        new.on_conflict_do_nothing(index_elements=["sha256"]).returning(BankStatement)
+    )
     if kept is None:
         raise _known_file()
     rows = [_row(kept.id, key, document) for key, document in fresh.items()]

@@ -16,14 +16,16 @@ from services.wallets.holds import end_hold
 async def expire_holds(session: AsyncSession, limit: int) -> int:
     """Give back what holds past their end hold; gives how many. Repeat until none is left."""
     due = (
-        select(WalletHold)
+        select(WalletHold, Wallet.install_id)
+        .join(Wallet, Wallet.id == WalletHold.wallet_id)
         .where(WalletHold.status == HoldStatus.HELD, WalletHold.expires_at <= clock.now())
         .order_by(WalletHold.expires_at)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=WalletHold)
     )
-    ended = sorted(await session.scalars(due), key=lambda held: held.wallet_id)
-    for held in ended:
+    # Batches of charges lock wallets in the order of installs too.
+    ended = sorted((await session.execute(due)).all(), key=lambda row: row.install_id)
+    for held, _ in ended:
         await end_hold(session, SYSTEM, held, HoldStatus.EXPIRED)
     return len(ended)
 

@@ -13,11 +13,13 @@ from core.errors import Conflict, NotFound, UserError
 from core.principal import Principal
 from domain import fields
 from domain.installs import InstallStatus
+from domain.partners import PartnerMay, PartnerStatus, allows
 from domain.wallets import COIN_STEP, AccountKind, HoldStatus, WalletTransactionKind
 from ledger.post import InvalidCoins, Movement, check_amount, lots_of, post
-from models import Install, Wallet, WalletHold
+from models import Install, Partner, Wallet, WalletHold
 from policies.scopes import require
 from services import audit, events
+from services.partner_standing import PartnerNotAllowed
 from services.wallets.usage import InstallDisabled, KeyReused, WalletMissing, product_of
 
 SHORTEST = timedelta(seconds=1)
@@ -56,6 +58,7 @@ async def hold(
     Raises:
         NotFound, WalletMissing: no such install of the product, or no wallet.
         InstallDisabled: the install was uninstalled.
+        PartnerNotAllowed: the partner is blocked or archived.
         InsufficientCoins: names the balance and the request.
         InvalidCoins: not an amount of coins.
         KeyReused: the key stands for a hold of another amount.
@@ -63,7 +66,7 @@ async def hold(
     check_amount(amount)
     if not SHORTEST <= life <= LONGEST:
         raise fields.InvalidValue("a hold lives one second to thirty days", field=("expiresInSeconds",))
-    wallet = await _wallet_of(session, actor, install_id, key)
+    status, standing, wallet = await _wallet_of(session, actor, install_id)
     # Those who ask under the same key at once come one after another.
     await session.get_one(Wallet, wallet.id, with_for_update={"key_share": True}, populate_existing=True)
     earlier: WalletHold | None = await session.scalar(
@@ -73,6 +76,10 @@ async def hold(
         if earlier.amount != amount:
             raise KeyReused("this key was used for a hold of another amount", field=("idempotencyKey",))
         return earlier, False
+    if status == InstallStatus.DISABLED:
+        raise InstallDisabled("the install was uninstalled", field=("installId",))
+    if not allows(standing, PartnerMay.USE):
+        raise PartnerNotAllowed("the partner's standing does not allow it", field=("installId",))
     movement = Movement(
         kind=WalletTransactionKind.HOLD,
         amount=-amount,
@@ -206,23 +213,23 @@ async def find_hold(session: AsyncSession, actor: Principal, hold_id: int, *, lo
     return found
 
 
-async def _wallet_of(session: AsyncSession, actor: Principal, install_id: int, key: str) -> Wallet:
+async def _wallet_of(
+    session: AsyncSession, actor: Principal, install_id: int
+) -> tuple[InstallStatus, PartnerStatus, Wallet]:
     wanted = (
-        select(Install.status, Wallet)
+        select(Install.status, Partner.status, Wallet)
         .select_from(Install)
+        .join(Partner, Partner.id == Install.partner_id)
         .outerjoin(Wallet, Wallet.install_id == Install.id)
         .where(Install.id == install_id, Install.product_id == product_of(actor))
     )
     row = (await session.execute(wanted)).one_or_none()
     if row is None:
         raise NotFound.of("Install", field=("installId",))
-    status, wallet = row
+    status, standing, wallet = row
     if wallet is None:
         raise WalletMissing("the install has no wallet", field=("installId",))
-    if status == InstallStatus.DISABLED:
-        raise InstallDisabled("the install was uninstalled", field=("installId",))
-    found: Wallet = wallet
-    return found
+    return status, standing, wallet
 
 
 async def _give_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,7 @@ from ledger.post import InsufficientCoins
 from models import Install
 from services import events, idempotency
 from services.outbox import PermanentFailure, enqueue
+from services.partner_standing import PartnerNotAllowed
 
 RECORDED = "usage.charge"
 REFERENCE = "usage:"
@@ -77,6 +79,7 @@ async def charge(actor: Principal, asked: Charge) -> Charged:
     Raises:
         NotFound, WalletMissing: no such install of the product, or no wallet.
         InstallDisabled: the install was uninstalled.
+        PartnerNotAllowed: the partner is blocked or archived.
         InsufficientCoins: names the balance and the request.
         KeyReused: the reference stands for another charge.
     """
@@ -119,7 +122,7 @@ async def record_charge(actor: Principal, asked: Charge) -> None:
         _, is_new = await idempotency.claim(
             session,
             actor,
-            key=f"{asked.install_id}:{asked.reference}"[: idempotency.MAX_KEY_CHARS],
+            key=_record_key(asked),
             mutation=RECORDED,
             hashed_input=idempotency.input_hash(payload),
         )
@@ -188,10 +191,17 @@ def refusal_of(charged: Charged, amount: Decimal) -> UserError | None:
             return KeyReused("this key was used for another charge of the wallet", field=("idempotencyKey",))
         case Outcome.DISABLED:
             return InstallDisabled("the install was uninstalled", field=("installId",))
+        case Outcome.NOT_ALLOWED:
+            return PartnerNotAllowed("the partner's standing does not allow it", field=("installId",))
         case Outcome.NO_WALLET:
             return WalletMissing("the install has no wallet", field=("installId",))
         case Outcome.NO_INSTALL:
             return NotFound.of("Install", field=("installId",))
+
+
+def _record_key(asked: Charge) -> str:
+    told = f"{asked.install_id}:{asked.reference}"
+    return told if len(told) <= idempotency.MAX_KEY_CHARS else hashlib.sha256(told.encode()).hexdigest()
 
 
 async def _partner_of(session: AsyncSession, install_id: int) -> int | None:
