@@ -41,10 +41,14 @@ class DeadLetter(Keyed, Base):
     """Work that failed for good and waits for a person."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = (checked("status", DeadLetterStatus),)
+    __table_args__ = (
+        checked("status", DeadLetterStatus),
+        Index("ix_dead_letters_status_recent", "status", text("id DESC")),
+    )
 
     outbox_message_id: Mapped[int] = mapped_column(ForeignKey("outbox_messages.id"), index=True)
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    install_id: Mapped[int | None] = mapped_column(ForeignKey("installs.id"), index=True)
     kind: Mapped[str]
     payload: Mapped[dict[str, Any]]
     error: Mapped[str]

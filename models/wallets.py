@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Integer, SmallInteger, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.wallets import AccountKind, HoldStatus, LotSource, WalletTransactionKind
@@ -16,6 +16,9 @@ class Wallet(Keyed, Updated, Base):
 
     ``low_since`` is the moment at which the balance fell below ``low_threshold``, until it is there again: the notice
     is given once a crossing (WAL-6). ``top_up_threshold`` is that of an enabled `WalletTopUp` (WAL-5).
+
+    Neither ``balance`` nor ``active_at``, by which lists are ordered, has an index: every charge changes them, and
+    would write all indexes of the row anew.
     """
 
     __tablename__ = "wallets"
@@ -23,6 +26,7 @@ class Wallet(Keyed, Updated, Base):
         CheckConstraint("balance >= 0", name="balance_not_negative"),
         CheckConstraint("earned >= 0 AND bought >= 0 AND spent >= 0", name="totals_not_negative"),
         CheckConstraint("low_threshold >= 0 AND top_up_threshold >= 0", name="thresholds_not_negative"),
+        Index("ix_wallets_low", "id", postgresql_where=text("low")),
         Index(
             "ix_wallets_to_top_up",
             "top_up_threshold",
@@ -37,8 +41,10 @@ class Wallet(Keyed, Updated, Base):
     bought: Mapped[Coins] = mapped_column(server_default="0")
     spent: Mapped[Coins] = mapped_column(server_default="0")
     last_activity_at: Mapped[datetime | None]
+    active_at: Mapped[datetime] = mapped_column(Computed("coalesce(last_activity_at, created_at)", persisted=True))
     low_threshold: Mapped[Coins | None]
     low_since: Mapped[datetime | None]
+    low: Mapped[bool] = mapped_column(Computed("low_since IS NOT NULL", persisted=True))
     top_up_threshold: Mapped[Coins | None]
 
 

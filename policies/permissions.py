@@ -66,8 +66,10 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "currency_rate:write": "Enter rates of currencies.",
         "health:read": "Read how the system does: servers, queues, processes, gateways.",
         "mail:read": "Read which letters were sent and which failed, never what they say.",
-        "job:read": "Read the outbox, dead letters, schedule and idempotency records.",
-        "job:write": "Replay and discard dead letters.",
+        "job:read": "Read the outbox, schedule and idempotency records.",
+        "job:write": "Run jobs before their time, and try waiting work now.",
+        "dead_letter:read": "Read work that failed for good, such as charges of coins.",
+        "dead_letter:write": "Replay and discard work that failed for good.",
     }
 )
 

@@ -59,6 +59,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "coin_package:write",
                 "event:read",
                 "event:write",
+                "dead_letter:read",
+                "dead_letter:write",
             },
         ),
         "SUPPORT": (
@@ -71,7 +73,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
             _SELF
-            | {"product:read", "product:configure", "plan:read", "role:read", "health:read", "job:read", "job:write"},
+            | {"product:read", "product:configure", "plan:read", "role:read", "health:read", "job:read", "job:write"}
+            | {"dead_letter:read", "dead_letter:write"},
         ),
         "SALES": (
             "Partners and their payments.",

@@ -122,8 +122,8 @@ class EffectsQueries:
 class EffectsMutations:
     """Mutations of effects."""
 
-    dead_letter_replay: Any = mutation(dead_letter_replay, DeadLetterPayload, requires="job:write")
-    dead_letter_discard: Any = mutation(dead_letter_discard, DeadLetterPayload, requires="job:write")
+    dead_letter_replay: Any = mutation(dead_letter_replay, DeadLetterPayload, requires="dead_letter:write")
+    dead_letter_discard: Any = mutation(dead_letter_discard, DeadLetterPayload, requires="dead_letter:write")
     product_event_redeliver: Any = mutation(product_event_redeliver, ProductEventPayload, requires="event:write")
     product_events_redeliver_failed: Any = mutation(
         product_events_redeliver_failed, ProductEventsRedeliverFailedPayload, requires="event:write"

@@ -154,8 +154,10 @@ class Reads:
     event_ping: Any = single_root("schema.effects.EventPing", "event:read", "One test call.")
     outbox_messages: Any = connection_root("schema.effects.OutboxMessage", "job:read", "Work after transactions.")
     outbox_message: Any = single_root("schema.effects.OutboxMessage", "job:read", "One piece of work.")
-    dead_letters: Any = connection_root("schema.effects.DeadLetter", "job:read", "Work that waits for a person.")
-    dead_letter: Any = single_root("schema.effects.DeadLetter", "job:read", "One piece of work that failed.")
+    dead_letters: Any = connection_root(
+        "schema.effects.DeadLetter", "dead_letter:read", "Work that waits for a person."
+    )
+    dead_letter: Any = single_root("schema.effects.DeadLetter", "dead_letter:read", "One piece of work that failed.")
     idempotency_records: Any = connection_root(
         "schema.effects.IdempotencyRecord", "job:read", "Stored results of mutations."
     )

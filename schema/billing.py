@@ -157,6 +157,7 @@ InvoiceFilter = filter_input(
         "status": any_of(models.Invoice.status, "Only bills in these states."),
         "kind": any_of(models.Invoice.kind, "Only bills of these kinds."),
         "number": equals(models.Invoice.number, "Only the bill with this number."),
+        "top_up": equals(models.Invoice.top_up, "Only coins that wallets bought by themselves, or only other bills."),
         "created_from": at_least(models.Invoice.created_at, "Only bills issued at this moment or later."),
         "created_before": before(models.Invoice.created_at, "Only bills issued before this moment."),
     },
@@ -210,6 +211,12 @@ class Invoice(Node):
     install: Any = to_one("schema.installs.Install", models.Invoice.install_id, "What it is billed for.")
     subscription: Any = to_one("schema.billing.Subscription", models.Invoice.subscription_id, "Subscription billed.")
     plan: Any = to_one("schema.catalog.Plan", models.Invoice.plan_id, "Tariff billed.")
+    coin_package: Any = to_one(
+        "schema.coin_packages.CoinPackage",
+        models.Invoice.coin_package_id,
+        "Package of coins billed; its price and coins may have changed since, the bill's have not.",
+        requires="coin_package:read",
+    )
     lines: Any = to_list(
         "schema.billing.InvoiceLine", models.InvoiceLine.invoice_id, "Lines.", order=models.InvoiceLine.position
     )

@@ -59,7 +59,10 @@ class OutboxMessage(Node):
         requires="partner:read",
     )
     dead_letters: Any = to_many(
-        "schema.effects.DeadLetter", models.DeadLetter.outbox_message_id, "Its failures for good, one a replay."
+        "schema.effects.DeadLetter",
+        models.DeadLetter.outbox_message_id,
+        "Its failures for good, one a replay.",
+        requires="dead_letter:read",
     )
 
 
@@ -69,12 +72,13 @@ DeadLetterFilter = filter_input(
         "status": any_of(models.DeadLetter.status, "Only these states."),
         "kind": any_of(models.DeadLetter.kind, "Only these kinds."),
         "partner_id": equals(models.DeadLetter.partner_id, "Only of this partner.", id_of="Partner"),
+        "install_id": equals(models.DeadLetter.install_id, "Only of this install.", id_of="Install"),
     },
 )
 DeadLetterOrder = order_input("DeadLetter")
 
 
-@bound(models.DeadLetter, requires="job:read", description="Work that failed for good and waits for a person.")
+@bound(models.DeadLetter, requires="dead_letter:read", description="Work that failed for good and waits for a person.")
 class DeadLetter(Node):
     """Work that failed for good and waits for a person."""
 
@@ -86,13 +90,22 @@ class DeadLetter(Node):
     resolved_at: Any = column(models.DeadLetter.resolved_at, "When it was replayed or discarded.")
     created_at: Any = column(models.DeadLetter.created_at, "When the work was given up.")
     outbox_message: Any = to_one(
-        "schema.effects.OutboxMessage", models.DeadLetter.outbox_message_id, "The message that failed."
+        "schema.effects.OutboxMessage",
+        models.DeadLetter.outbox_message_id,
+        "The message that failed.",
+        requires="job:read",
     )
     partner: Any = to_one(
         "schema.partners.Partner",
         models.DeadLetter.partner_id,
         "The partner concerned, if there is one.",
         requires="partner:read",
+    )
+    install: Any = to_one(
+        "schema.installs.Install",
+        models.DeadLetter.install_id,
+        "The install concerned, for example of a charge of coins, if there is one.",
+        requires="install:read",
     )
     resolved_by: Any = to_one(
         "schema.access.User", models.DeadLetter.resolved_by_user_id, "Who decided.", requires="user:read"

@@ -25,9 +25,21 @@ WalletFilter = filter_input(
     {
         "partner_id": equals(models.Wallet.partner_id, "Only of this partner.", id_of="Partner"),
         "install_id": equals(models.Wallet.install_id, "Only of this install.", id_of="Install"),
+        "balance_from": at_least(models.Wallet.balance, "Holding so many coins or more."),
+        "balance_before": before(models.Wallet.balance, "Holding less than so many coins."),
+        "active_from": at_least(models.Wallet.active_at, "Last active at this moment or later."),
+        "active_before": before(models.Wallet.active_at, "Not active since this moment."),
+        "low": equals(models.Wallet.low, "Only those below their threshold, or only others."),
     },
 )
-WalletOrder = order_input("Wallet")
+WalletOrder = order_input(
+    "Wallet",
+    {
+        "BALANCE": models.Wallet.balance,
+        "SPENT": models.Wallet.spent,
+        "LAST_ACTIVITY_AT": models.Wallet.active_at,
+    },
+)
 
 
 @bound(models.Wallet, requires="wallet:read", description="Prepaid coins of an install (WAL-1).")
@@ -39,6 +51,7 @@ class Wallet(Node):
     bought: Any = column(models.Wallet.bought, "Coins ever bought.")
     spent: Any = column(models.Wallet.spent, "Coins ever spent.")
     low_threshold: Any = column(models.Wallet.low_threshold, "Below this balance notice is given; null for never.")
+    low: Any = column(models.Wallet.low, "Whether the balance is below the threshold.")
     low_since: Any = column(models.Wallet.low_since, "Since when the balance is below the threshold.")
     last_activity_at: Any = column(models.Wallet.last_activity_at, "When coins last moved.")
     created_at: Any = column(models.Wallet.created_at, "When the wallet was opened.")

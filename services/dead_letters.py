@@ -14,14 +14,14 @@ from models.security import OUTBOX_CHANNEL
 from policies.scopes import require, scoped
 from services import audit
 
-WRITE = "job:write"
+WRITE = "dead_letter:write"
 
 
 async def replay(session: AsyncSession, actor: Principal, *, dead_letter_id: int) -> DeadLetter:
     """Make the message due again with all of its attempts.
 
     Raises:
-        Forbidden: the actor lacks ``job:write``.
+        Forbidden: the actor lacks ``dead_letter:write``.
         NotFound: there is no such dead letter.
         Conflict: it was replayed or discarded already.
     """
@@ -40,7 +40,7 @@ async def discard(session: AsyncSession, actor: Principal, *, dead_letter_id: in
     """Let the work go undone; the message and its error are kept.
 
     Raises:
-        Forbidden: the actor lacks ``job:write``.
+        Forbidden: the actor lacks ``dead_letter:write``.
         NotFound: there is no such dead letter.
         Conflict: it was replayed or discarded already.
     """

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from dramatiq import Actor, Broker
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import transaction
@@ -19,7 +19,7 @@ from core.errors import KontoraError
 from core.logging import get_logger
 from core.request import RequestInfo, enter_request, new_request_id
 from domain.effects import retry_delay
-from models import DeadLetter
+from models import DeadLetter, Install
 from models.security import OUTBOX_CHANNEL
 from services.outbox import PermanentFailure, Postponed
 
@@ -267,6 +267,7 @@ async def _bury(session: AsyncSession, handler: Handler, message: Message, error
         DeadLetter(
             outbox_message_id=message.id,
             partner_id=message.partner_id,
+            install_id=await session.scalar(select(Install.id).where(Install.id == message.payload.get("installId"))),
             kind=message.kind,
             payload=message.payload,
             error=error,

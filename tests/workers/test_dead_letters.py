@@ -13,7 +13,9 @@ from services.outbox import enqueue
 from workers.outbox import Outcome, process
 
 Connection = asyncpg.Connection
-DEVELOPER = Principal(kind="staff", permissions=frozenset({"job:read", "job:write"}), roles=("DEVELOPER",))
+DEVELOPER = Principal(
+    kind="staff", permissions=frozenset({"dead_letter:read", "dead_letter:write"}), roles=("DEVELOPER",)
+)
 
 
 async def bury(kind: str = "test.fails") -> tuple[int, int]:
@@ -63,8 +65,8 @@ async def test_a_discarded_letter_stays_undone_and_cannot_be_replayed(effects: C
 
 async def test_without_the_permission_nothing_changes(effects: Connection) -> None:
     _, letter_id = await bury("test.hopeless")
-    reader = Principal(kind="staff", permissions=frozenset({"job:read"}))
-    with pytest.raises(Forbidden, match="job:write"):
+    reader = Principal(kind="staff", permissions=frozenset({"dead_letter:read"}))
+    with pytest.raises(Forbidden, match="dead_letter:write"):
         async with transaction(reader) as session:
             await dead_letters.discard(session, reader, dead_letter_id=letter_id)
     assert await effects.fetchval("SELECT status FROM dead_letters") == "OPEN"
