@@ -13,6 +13,7 @@ from sqlalchemy import Table
 from core.database import APP_ROLE, PARTNER_SETTING, TENANT_ROLE
 from models.base import Base
 from models.coin_functions import coin_functions
+from models.redaction import redaction_functions
 
 INSERT_ONLY = frozenset(
     {
@@ -82,6 +83,7 @@ def statements() -> Iterator[str]:
             yield from _insert_only(table)
     yield from _ledger_balance()
     yield from coin_functions()
+    yield from redaction_functions()
     yield from _outbox_notice()
 
 

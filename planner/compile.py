@@ -138,7 +138,9 @@ def _as_rows(draft: Draft, selected: Selected) -> Statement | None:
         rows = _by_id_sql(scope, selected, ("id",), type_, alias)
         expression = f"next(({writer.row(fields)} for r in rows), None)"
     else:
-        page = page_of(selected, table, alias, scope.binds, conditions_of(scope, table, alias))
+        page = page_of(
+            selected, table, alias, scope.binds, conditions_of(scope, table, alias), scope.principal.permissions
+        )
         expression, beyond = connection_expression(writer, fields, page)
         limit = page.size + 1 if beyond else page.size
         rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")

@@ -70,7 +70,7 @@ def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[st
     """The scope's predicate and more."""
     if "partner_id" in table.columns or table.name == "partners":
         scope.tables.add(table.name)
-    held = scope_condition(table, alias, scope.principal)
+    held = scope_condition(table, alias, scope.principal, scope.binds)
     return [*more, *([held] if held else [])]
 
 
@@ -209,7 +209,7 @@ def connection_text(
         rows_source: turns the statement of the page's rows into what FROM names; by default a subselect.
     """
     fields = scope.selector.children(selected)
-    page = page_of(selected, table, alias, scope.binds, base)
+    page = page_of(selected, table, alias, scope.binds, base, scope.principal.permissions)
     columns: list[str] = []
     parts = [literal("{")]
     whole_page = False

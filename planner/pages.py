@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table
 from strawberry.utils.str_converters import to_camel_case
 
-from core.errors import UserError
+from core.errors import Forbidden, UserError
 from core.ids import decode_id
 from core.principal import Principal
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
@@ -18,7 +18,7 @@ from planner.cursor import decode_cursor
 from planner.selection import DEFINITION, Selected
 from planner.sources import FilterTerm
 from planner.write import PG_TYPES
-from policies.scopes import reachable_by_tenants, scope_column
+from policies.scopes import owner_column, reachable_by_tenants, scope_column
 
 BY_KEY = "CREATED_AT"
 SCOPE = "scope.partner_id"
@@ -57,8 +57,11 @@ class Page:
     beyond: bool
 
 
-def scope_condition(table: Table, alias: str, principal: Principal) -> str | None:
-    """The tenant's predicate, the first of the two walls; None where nothing is to be held."""
+def scope_condition(table: Table, alias: str, principal: Principal, binds: Binds) -> str | None:
+    """The predicate of the caller's reach, the first of the two walls; None where nothing is to be held."""
+    owner = owner_column(table, principal)
+    if owner is not None:
+        return f"{alias}.{owner} = {binds.of_principal('user_id', 'bigint')}"
     if not principal.is_tenant:
         return None
     if not reachable_by_tenants(table):
@@ -67,14 +70,18 @@ def scope_condition(table: Table, alias: str, principal: Principal) -> str | Non
     return None if column is None else f"{alias}.{column} = {SCOPE}"
 
 
-def page_of(selected: Selected, table: Table, alias: str, binds: Binds, base: list[str]) -> Page:
+def page_of(
+    selected: Selected, table: Table, alias: str, binds: Binds, base: list[str], permissions: frozenset[str]
+) -> Page:
     """The page that a connection field asks for.
 
     Parameters:
         base: conditions that hold anyway: scope and parent.
+        permissions: the caller's, for conditions that need one of their own.
 
     Raises:
         InvalidPage: arguments out of range.
+        Forbidden: a condition on what the caller may not read.
     """
     arguments = selected.arguments
     first, last = arguments.get("first"), arguments.get("last")
@@ -86,7 +93,7 @@ def page_of(selected: Selected, table: Table, alias: str, binds: Binds, base: li
             raise InvalidPage(f"`{name}` must be between 1 and {MAX_PAGE}, not {size}", field=(name,))
     backward = last is not None
     order_name, column, descending = _order(selected, table)
-    conditions = base + _filters(selected, alias, binds)
+    conditions = base + _filters(selected, alias, binds, permissions)
     keyset = []
     for name, cursor, forward in (("after", after, True), ("before", before, False)):
         if cursor is not None:
@@ -125,7 +132,7 @@ def _input_class(selected: Selected, argument: str) -> Any:
     return selected.definition.args[argument].type.extensions[DEFINITION].origin  # type: ignore[union-attr]
 
 
-def _filters(selected: Selected, alias: str, binds: Binds) -> list[str]:
+def _filters(selected: Selected, alias: str, binds: Binds, permissions: frozenset[str]) -> list[str]:
     given = selected.arguments.get("filter")
     if given is None:
         return []
@@ -134,6 +141,8 @@ def _filters(selected: Selected, alias: str, binds: Binds) -> list[str]:
     for name, term in terms.items():
         graphql_name = to_camel_case(name)
         if given.get(graphql_name) is not None:
+            if term.requires is not None and term.requires not in permissions:
+                raise Forbidden(term.requires, f"{_input_class(selected, 'filter').__name__}.{graphql_name}")
             conditions.append(_condition(selected, term, ("filter", graphql_name), alias, binds))
     return conditions
 

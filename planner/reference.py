@@ -43,7 +43,7 @@ from planner.sources import (
     ToMany,
     ToOne,
 )
-from policies.scopes import reachable_by_tenants, scope_column
+from policies.scopes import owner_column, reachable_by_tenants, scope_column
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,10 @@ class Reference:
         if isinstance(declared, SqlValue):
             expression = declared.sql.format(row="subject")
             found = await self.fetch(
-                f"SELECT {expression} AS value FROM {row.table.name} subject WHERE id = $1", row.values["id"]
+                f"SELECT ({expression}) AS value FROM {row.table.name} subject WHERE id = $1", row.values["id"]
             )
-            return found[0]["value"]
+            value = found[0]["value"]
+            return json.loads(value) if value is not None and declared.kind == "json" else value
         raise TypeError(f"the reference does not know {declared!r}")
 
     async def root(self, declared: Source, info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> Any:
@@ -252,6 +253,9 @@ class Reference:
         column = scope_column(table)
         if self.principal.is_tenant and column is not None:
             found = [values for values in found if values[column] == self.principal.partner_id]
+        owner = owner_column(table, self.principal)
+        if owner is not None:
+            found = [values for values in found if values[owner] == self.principal.user_id]
         return [Row(type_.name, table, values) for values in found]
 
     async def as_text(self, rows: list[Row], column: Any) -> dict[int, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Select, Table, false
@@ -12,7 +14,16 @@ from models.base import Base
 from models.security import SHARED_WITH_TENANTS
 from models.security import scope_column as scope_column
 
-__all__ = ["reachable_by_tenants", "require", "scope_column", "scoped"]
+__all__ = ["owner_column", "reachable_by_tenants", "require", "scope_column", "scoped"]
+
+# Rows that are a person's own: whoever lacks the permission sees only the own ones, and by which column they are known.
+_OWN_UNLESS: Mapping[str, tuple[str, str]] = MappingProxyType({"api_tokens": ("user_id", "user:read")})
+
+
+def owner_column(table: Table, principal: Principal) -> str | None:
+    """The column by which a member of our staff is held to the own rows of a table; None where nothing holds."""
+    column, permission = _OWN_UNLESS.get(table.name, ("", ""))
+    return column if column and principal.kind == "staff" and permission not in principal.permissions else None
 
 
 def reachable_by_tenants(table: Table) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import models
+from planner import scalars
 from planner.binding import (
     Node,
     any_of,
@@ -15,9 +16,21 @@ from planner.binding import (
     equals,
     filter_input,
     order_input,
+    sql,
     to_many,
     to_one,
 )
+
+
+def redacted(column_name: str, graphql_type: Any, description: str) -> Any:
+    """A text of ours in which somebody else's words may stand, with the personal data taken out (ACC-3)."""
+    return sql(f"redacted({{row}}.{column_name})", graphql_type, "text", description)
+
+
+def redacted_values(column_name: str, description: str) -> Any:
+    """A JSON object of which only numbers and codes are shown (ACC-3)."""
+    return sql(f"redacted_values({{row}}.{column_name})", scalars.JSON, "json", description)
+
 
 OutboxMessageFilter = filter_input(
     "OutboxMessage",
@@ -41,14 +54,18 @@ class OutboxMessage(Node):
     """Work to do after the transaction that wrote it."""
 
     kind: str = column(models.OutboxMessage.kind, "Name of the handler.")
-    payload: Any = column(models.OutboxMessage.payload, "Ids and small values; never secrets or personal data.")
+    payload: Any = redacted_values("payload", "Ids and small values; what may name a person is masked.")
+    full_payload: Any = column(models.OutboxMessage.payload, "The payload without masks.", requires="partner:pii")
     ordering_key: Any = column(models.OutboxMessage.ordering_key, "Messages of one key run one after another.")
     status: Any = column(models.OutboxMessage.status, "Whether it waits, is done, or has failed for good.")
     attempts: int = column(models.OutboxMessage.attempts, "Attempts begun so far.")
     available_at: Any = column(models.OutboxMessage.available_at, "Earliest moment of the next attempt.")
     sent_at: Any = column(models.OutboxMessage.sent_at, "When a worker was last told of it.")
     locked_until: Any = column(models.OutboxMessage.locked_until, "Until when a worker has claimed it.")
-    last_error: Any = column(models.OutboxMessage.last_error, "Why the last attempt failed.")
+    last_error: Any = redacted(
+        "last_error", str | None, "Why the last attempt failed; what may name a person is masked."
+    )
+    full_last_error: Any = column(models.OutboxMessage.last_error, "The error without masks.", requires="partner:pii")
     request_id: Any = column(models.OutboxMessage.request_id, "The request that wrote it.")
     done_at: Any = column(models.OutboxMessage.done_at, "When it was done.")
     created_at: Any = column(models.OutboxMessage.created_at, "When it was written.")
@@ -83,8 +100,10 @@ class DeadLetter(Node):
     """Work that failed for good and waits for a person."""
 
     kind: str = column(models.DeadLetter.kind, "Name of the handler.")
-    payload: Any = column(models.DeadLetter.payload, "Ids and small values; never secrets or personal data.")
-    error: str = column(models.DeadLetter.error, "Why the last attempt failed.")
+    payload: Any = redacted_values("payload", "Ids and small values; what may name a person is masked.")
+    full_payload: Any = column(models.DeadLetter.payload, "The payload without masks.", requires="partner:pii")
+    error: Any = redacted("error", str, "Why the last attempt failed; what may name a person is masked.")
+    full_error: Any = column(models.DeadLetter.error, "The error without masks.", requires="partner:pii")
     attempts: int = column(models.DeadLetter.attempts, "Attempts made.")
     status: Any = column(models.DeadLetter.status, "What a person decided.")
     resolved_at: Any = column(models.DeadLetter.resolved_at, "When it was replayed or discarded.")
@@ -230,7 +249,7 @@ class EventDelivery(Node):
 IdempotencyRecordFilter = filter_input(
     "IdempotencyRecord",
     {
-        "key": equals(models.IdempotencyRecord.key, "Only of this key."),
+        "key": equals(models.IdempotencyRecord.key, "Only of this key.", requires="partner:pii"),
         "mutation": equals(models.IdempotencyRecord.mutation, "Only of this mutation."),
         "partner_id": equals(models.IdempotencyRecord.partner_id, "Only of this partner.", id_of="Partner"),
     },
@@ -246,7 +265,11 @@ IdempotencyRecordOrder = order_input("IdempotencyRecord", {"EXPIRES_AT": models.
 class IdempotencyRecord(Node):
     """That a mutation ran under a caller's key."""
 
-    key: str = column(models.IdempotencyRecord.key, "The caller's key.")
+    key: str = column(
+        models.IdempotencyRecord.key,
+        "The caller's key; its own words, so they may name people.",
+        requires="partner:pii",
+    )
     mutation: str = column(models.IdempotencyRecord.mutation, "Name of the mutation.")
     expires_at: Any = column(models.IdempotencyRecord.expires_at, "Until when a repeat gets the stored result.")
     created_at: Any = column(models.IdempotencyRecord.created_at, "When the mutation ran.")

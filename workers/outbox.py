@@ -233,8 +233,10 @@ async def _failed(handler: Handler, message: Message, error: Exception) -> Outco
     if isinstance(error, Postponed):
         return await _postpone(message, error)
     dead = isinstance(error, PermanentFailure) or message.attempt >= handler.max_attempts
+    # The text may hold what others said about people; it stays in the row, where reading it needs a permission.
+    failure = error.code if isinstance(error, KontoraError) else type(error).__name__
     log.warning(
-        "outbox message failed", id=message.id, kind=message.kind, attempt=message.attempt, dead=dead, error=told
+        "outbox message failed", id=message.id, kind=message.kind, attempt=message.attempt, dead=dead, error=failure
     )
     try:
         async with transaction() as session:

@@ -36,7 +36,9 @@ _PROCESSES = text("""
     SELECT name, kind, created_at, seen_at, seen_at > now() - make_interval(secs => :alive) AS alive
     FROM process_heartbeats ORDER BY kind, name
 """)
-_GATEWAYS = text("SELECT gateway, reachable, latency_ms, error, checked_at FROM gateway_checks ORDER BY gateway")
+_GATEWAYS = text(
+    "SELECT gateway, reachable, latency_ms, redacted(error), checked_at FROM gateway_checks ORDER BY gateway"
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""DEVELOPER never sees personal data: every field that it may ask for, over rows with marks in every text (ACC-3)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import asyncpg
+from graphql import GraphQLObjectType, GraphQLSchema
+
+from core.ids import encode_id
+from core.principal import Principal
+from planner.projection import project
+from planner.run import Planner
+from planner.write import dumps
+from policies.roles import ROLES
+from resolvers.mutation import run_mutation
+from resolvers.root import schema
+from tests.marked import KEY, MARKS, fill
+from tests.walks import Walk, mutations, reads
+
+# Somebody else's rows: what is one's own is no secret.
+DEVELOPER = Principal(kind="staff", permissions=ROLES["DEVELOPER"][1], roles=("DEVELOPER",), user_id=KEY + 1)
+# What our own program and our own people write about products and jobs; everything else may name a person.
+TECHNICAL = {
+    "dead_letters.kind",
+    "gateway_checks.gateway",
+    "idempotency_records.mutation",
+    "outbox_messages.kind",
+    "outbox_messages.ordering_key",
+    "outbox_messages.request_id",
+    "permissions.description",
+    "permissions.name",
+    "plans.name",
+    "process_heartbeats.name",
+    "products.activate_endpoint",
+    "products.client_uuid",
+    "products.code",
+    "products.disable_endpoint",
+    "products.install_endpoint",
+    "products.name",
+    "products.project_token_hint",
+    "products.technical_account_url",
+    "role_permissions.permission",
+    "roles.description",
+    "roles.name",
+    "scheduled_jobs.cron",
+    "scheduled_jobs.name",
+}
+INPUTS: dict[str, Any] = {
+    "Query.subscriptionPreview": {"planId": encode_id("Plan", KEY), "term": "MONTH", "seats": 3},
+    "Mutation.signIn": {"email": "nobody@demo.test", "password": "wrong"},
+    "Mutation.sessionRefresh": {"refreshToken": "krt_unknown"},
+    "Mutation.apiTokenCreate": {"name": "script", "permissions": ["job:read"], "expiresAt": "2030-01-01T00:00:00Z"},
+    "Mutation.apiTokenRevoke": {"apiTokenId": encode_id("ApiToken", KEY)},
+    "Mutation.deadLetterReplay": {"id": encode_id("DeadLetter", KEY)},
+    "Mutation.deadLetterDiscard": {"id": encode_id("DeadLetter", KEY)},
+    "Mutation.outboxMessageRetry": {"id": encode_id("OutboxMessage", KEY)},
+    "Mutation.scheduledJobRun": {"name": "no.such"},
+}
+
+
+def values(coordinate: str, argument: str, type_: Any) -> list[Any]:
+    """What to give a field that insists on an argument; a new one must be told of here."""
+    if argument == "input":
+        return [INPUTS[coordinate]]
+    found = encode_id(type_.name, KEY)
+    return [[found]] if argument == "ids" else [found]
+
+
+async def test_no_field_that_a_developer_may_ask_for_shows_personal_data(owner: asyncpg.Connection) -> None:
+    await fill(owner, plain=TECHNICAL)
+    await owner.execute(
+        "INSERT INTO users (id, kind, email, full_name, password_hash) OVERRIDING SYSTEM VALUE "
+        f"VALUES ({DEVELOPER.user_id}, 'STAFF', 'developer@demo.test', 'Developer', 'x')"
+    )
+    planner = Planner(schema)
+    seen = project(planner.schema, DEVELOPER.permissions)
+    walked: set[str] = set()
+    leaked: dict[str, str] = {}
+    for walk in [*reads(seen, values), *mutations(seen, values)]:
+        walked |= walk.asked
+        for found in re.findall("|".join(MARKS), await _answer(planner, walk)):
+            leaked[walk.source] = found
+    assert leaked == {}
+    everything = {f"{type_.name}.{name}" for type_ in _objects(seen) for name in type_.fields}
+    assert everything - walked == set(), "fields that nothing has asked for"
+
+
+async def _answer(planner: Planner, walk: Walk) -> str:
+    answer = await planner.execute(
+        walk.source, None, walk.variables, DEVELOPER, allow_mutation=True, run_mutation=run_mutation
+    )
+    assert answer.errors == [], walk.source
+    return dumps(answer.data).decode()
+
+
+def _objects(seen: GraphQLSchema) -> list[GraphQLObjectType]:
+    return [
+        type_
+        for type_ in seen.type_map.values()
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__")
+    ]
