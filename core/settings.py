@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import suppress
 from email.utils import parseaddr
@@ -14,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_KEY_CHARS = 32
+FILE_ENDINGS = ("pdf", "png", "jpg", "tif", "docx", "xlsx", "odt", "ods")
 
 
 class Settings(BaseSettings):
@@ -130,6 +132,39 @@ class Settings(BaseSettings):
         description="Days before its end on which a subscription's end is announced to its product, comma-separated; "
         "empty: never.",
     )
+    storage: Literal["local", "s3"] = Field(
+        default="local",
+        description="Where partners' files are kept: `local`, a folder of this machine; `s3`, a bucket of a service that "
+        "speaks S3 and compares `x-amz-checksum-sha256` with the bytes.",
+    )
+    storage_dir: Path | None = Field(
+        default=None, description="Folder of files, shared by all processes; empty: `files` in the data folder."
+    )
+    s3_bucket_url: str | None = Field(
+        default=None, description="Address of the bucket: `https://BUCKET.HOST` or `https://HOST/BUCKET`."
+    )
+    s3_region: str = Field(default="us-east-1", description="Region that S3 signatures name.")
+    s3_access_key_id: str | None = Field(default=None, description="Id of the S3 access key.")
+    s3_secret_access_key: SecretStr | None = Field(default=None, description="Secret of the S3 access key.")
+    document_limit_bytes: int = Field(
+        default=20_000_000, ge=1, le=1_000_000_000, description="Largest file of a partner's document, bytes."
+    )
+    document_types: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=tuple(FILE_ENDINGS),
+        description="Kinds of files that are taken, by their usual endings, comma-separated; each is recognised by its "
+        "content.",
+    )
+    document_upload_minutes: int = Field(
+        default=15, ge=1, le=1440, description="How long an address to upload a document to is good, minutes."
+    )
+    document_kept_days: int = Field(
+        default=30, ge=0, le=3650, description="How long the file of a deleted document is kept, days."
+    )
+    clamav: str | None = Field(
+        default=None,
+        description="ClamAV daemon that looks into files before anybody gets them: `tcp://HOST:3310` or "
+        "`unix:///path/to/clamd.ctl`; empty: none does.",
+    )
     worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
     smtp_host: str | None = Field(
         default=None,
@@ -157,6 +192,25 @@ class Settings(BaseSettings):
     @classmethod
     def _days(cls, value: object) -> object:
         return [day.strip() for day in value.split(",") if day.strip()] if isinstance(value, str) else value
+
+    @field_validator("document_types", mode="before")
+    @classmethod
+    def _endings(cls, value: object) -> object:
+        return [kind.strip().lower() for kind in value.split(",") if kind.strip()] if isinstance(value, str) else value
+
+    @field_validator("document_types")
+    @classmethod
+    def _known_endings(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        if not kinds or set(kinds) - set(FILE_ENDINGS):
+            raise ValueError(f"kinds of files are some of {', '.join(FILE_ENDINGS)}")
+        return kinds
+
+    @field_validator("clamav")
+    @classmethod
+    def _daemon(cls, address: str | None) -> str | None:
+        if address is not None and not re.fullmatch(r"tcp://[^/:]+:\d{1,5}|unix:///.+", address):
+            raise ValueError("a ClamAV daemon is `tcp://HOST:PORT` or `unix:///PATH`")
+        return address
 
     @field_validator("notice_days")
     @classmethod
@@ -202,6 +256,12 @@ class Settings(BaseSettings):
             raise ValueError("KONTORA_SMTP_USER and KONTORA_SMTP_PASSWORD go together")
         if self.smtp_host and self.mode == "production" and self.mail_domain == "localhost":
             raise ValueError("KONTORA_SMTP_HOST needs KONTORA_MAIL_FROM")
+        s3 = (self.s3_bucket_url, self.s3_access_key_id, self.s3_secret_access_key)
+        if self.storage == "s3" and not all(s3):
+            raise ValueError(
+                "KONTORA_STORAGE=s3 needs KONTORA_S3_BUCKET_URL, KONTORA_S3_ACCESS_KEY_ID and "
+                "KONTORA_S3_SECRET_ACCESS_KEY"
+            )
         if self.gateway == "tbank" and not (self.tbank_terminal_key and self.tbank_password):
             raise ValueError("KONTORA_GATEWAY=tbank needs KONTORA_TBANK_TERMINAL_KEY and KONTORA_TBANK_PASSWORD")
         self.encryption_keys()

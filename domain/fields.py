@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from core.errors import UserError
 
 LONGEST_LINE_CHARS = 200
 LONGEST_EMAIL_CHARS = 254
+LONGEST_ADDRESS_CHARS = 1_000
 LARGEST_AMOUNT = Decimal("999999999999.99")
 MINOR_PLACES = 2
 COIN_PLACES = 3
@@ -70,6 +72,24 @@ def email(value: str | None, name: str) -> str | None:
     if text is not None and not _EMAIL.fullmatch(text):
         raise InvalidValue(f"{name} is not an email address", field=path(name))
     return None if text is None else text.lower()
+
+
+def web_address(value: str | None, name: str) -> str | None:
+    """An http or https address, or none.
+
+    Raises:
+        InvalidValue: anything else, such as an address that runs a script.
+    """
+    text = optional_line(value, name, most_chars=LONGEST_ADDRESS_CHARS)
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidValue(f"{name} must be an http or https address", field=path(name))
+    return text
 
 
 def phone(value: str | None, name: str) -> str | None:

@@ -32,6 +32,7 @@ from models.legal_entities import LegalEntity
 from models.mail import Mail, SandboxMail
 from models.monitoring import GatewayCheck, ProcessHeartbeat
 from models.outside_payments import BankStatement, OutsidePayment
+from models.partner_documents import PartnerDocument
 from models.partners import Contact, Partner, PartnerContract, PartnerNote, PartnerStatusChange
 from models.payments import GatewayNotification, Payment, PaymentStateChange
 from models.reconciliation import Reconciliation, ReconciliationDifference
@@ -77,6 +78,7 @@ __all__ = [
     "OutsidePayment",
     "Partner",
     "PartnerContract",
+    "PartnerDocument",
     "PartnerNote",
     "PartnerStatusChange",
     "Payment",

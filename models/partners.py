@@ -107,6 +107,7 @@ class PartnerContract(Keyed, Updated, Base):
     __tablename__ = "partner_contracts"
     __table_args__ = (
         UniqueConstraint("partner_id", "number"),
+        UniqueConstraint("partner_id", "id"),
         checked("status", ContractStatus),
         CheckConstraint("amount >= 0", name="amount_not_negative"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="currency_of_amount"),

@@ -33,9 +33,13 @@ INSERT_ONLY = frozenset(
 
 SHARED_WITH_TENANTS = frozenset({"coin_packages", "legal_entities", "permissions", "plan_prices", "plans", "products"})
 
+# What a row must meet, beside belonging to the partner, to be in a partner's reach; `{row}` stands for its alias.
+TENANT_ROWS = {"partner_documents": "({row}.visible_to_partner AND {row}.status = 'AVAILABLE')"}
+
 TENANT_SECRETS = {
     "mails": frozenset({"content_encrypted"}),
     "oauth_tokens": frozenset({"access_token_encrypted", "refresh_token_encrypted"}),
+    "partner_documents": frozenset({"storage_key"}),
     "products": frozenset(
         {
             "client_secret_encrypted",
@@ -148,7 +152,8 @@ def _policies(table: Table) -> Iterator[str]:
     yield f"DROP POLICY IF EXISTS app_all ON {name}"
     yield f"CREATE POLICY app_all ON {name} TO {APP_ROLE} USING (true) WITH CHECK (true)"
     yield f"DROP POLICY IF EXISTS tenant_own ON {name}"
-    own = f"{column} = (SELECT current_partner_id())"
+    shown = f" AND {TENANT_ROWS[name].format(row=name)}" if name in TENANT_ROWS else ""
+    own = f"{column} = (SELECT current_partner_id()){shown}"
     yield f"CREATE POLICY tenant_own ON {name} TO {TENANT_ROLE} USING ({own}) WITH CHECK ({own})"
 
 

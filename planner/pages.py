@@ -12,6 +12,7 @@ from strawberry.utils.str_converters import to_camel_case
 from core.errors import Forbidden, UserError
 from core.ids import decode_id
 from core.principal import Principal
+from models.security import TENANT_ROWS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.binds import Binds, follow, refuse_nul
 from planner.cursor import decode_cursor
@@ -67,7 +68,9 @@ def scope_condition(table: Table, alias: str, principal: Principal, binds: Binds
     if not reachable_by_tenants(table):
         return "false"
     column = scope_column(table)
-    return None if column is None else f"{alias}.{column} = {SCOPE}"
+    shown = TENANT_ROWS.get(table.name)
+    held = [*([f"{alias}.{column} = {SCOPE}"] if column else []), *([shown.format(row=alias)] if shown else [])]
+    return " AND ".join(held) or None
 
 
 def page_of(

@@ -13,6 +13,8 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "partner:status": "Suspend, block, archive and restore partners.",
         "partner_contract:read": "Read contracts with partners.",
         "partner_contract:write": "Enter and change contracts with partners.",
+        "partner_document:read": "Read documents of partners.",
+        "partner_document:write": "Enter, change and take away documents of partners.",
         "partner_note:read": "Read our notes about partners.",
         "partner_note:write": "Write notes about partners.",
         "product:read": "Read the products on offer.",

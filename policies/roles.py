@@ -34,6 +34,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "partner:pii",
                 "partner:status",
                 "partner_contract:read",
+                "partner_document:read",
+                "partner_document:write",
                 "partner_note:read",
                 "partner_note:write",
                 "plan:write",
@@ -68,7 +70,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             _SELF
             | _BUSINESS_READ
             | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"}
-            | {"partner_contract:read", "partner_note:read"},
+            | {"partner_contract:read", "partner_document:read", "partner_note:read"},
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
@@ -81,7 +83,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             _SELF
             | _BUSINESS_READ
             | {"partner:pii", "partner:write", "partner:status", "invoice_document:issue", "dashboard:read"}
-            | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"},
+            | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"}
+            | {"partner_document:read", "partner_document:write"},
         ),
         "IMPLEMENTATION": (
             "Installs and their activation.",
@@ -96,6 +99,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "subscription:read",
                 "wallet:read",
                 "partner_contract:read",
+                "partner_document:read",
+                "partner_document:write",
                 "partner_note:read",
                 "partner_note:write",
             },
@@ -110,7 +115,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             _SELF
             | _BUSINESS_READ
             | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
-            | {"wallet:buy", "wallet:configure", "partner_contract:read"},
+            | {"wallet:buy", "wallet:configure", "partner_contract:read", "partner_document:read"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

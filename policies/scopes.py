@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, Table, false
+from sqlalchemy import Select, Table, false, text
 
 from core.errors import Forbidden
 from core.principal import Principal
 from models.base import Base
-from models.security import SHARED_WITH_TENANTS
+from models.security import SHARED_WITH_TENANTS, TENANT_ROWS
 from models.security import scope_column as scope_column
 
 __all__ = ["owner_column", "reachable_by_tenants", "require", "scope_column", "scoped"]
@@ -41,6 +41,8 @@ def scoped(statement: Select[Any], model: type[Base], principal: Principal) -> S
     table = model.__table__
     if not isinstance(table, Table) or not reachable_by_tenants(table):
         return statement.where(false())
+    if table.name in TENANT_ROWS:
+        statement = statement.where(text(TENANT_ROWS[table.name].format(row=table.name)))
     column = scope_column(table)
     return statement if column is None else statement.where(table.c[column] == principal.partner_id)
 

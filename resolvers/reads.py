@@ -24,6 +24,12 @@ class Reads:
         "schema.partner_card.PartnerContract", "partner_contract:read", "Contracts with partners."
     )
     partner_contract: Any = single_root("schema.partner_card.PartnerContract", "partner_contract:read", "One contract.")
+    partner_documents: Any = connection_root(
+        "schema.partner_documents.PartnerDocument", "partner_document:read", "Documents of partners."
+    )
+    partner_document: Any = single_root(
+        "schema.partner_documents.PartnerDocument", "partner_document:read", "One document."
+    )
     partner_notes: Any = connection_root(
         "schema.partner_card.PartnerNote", "partner_note:read", "Notes about partners."
     )

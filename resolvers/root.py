@@ -17,6 +17,7 @@ from resolvers.legal_entities import LegalEntityMutations
 from resolvers.monitoring import MonitoringQueries
 from resolvers.outside_payments import OutsidePaymentMutations
 from resolvers.partner_card import PartnerCardMutations, PartnerCardQueries
+from resolvers.partner_documents import PartnerDocumentMutations, PartnerDocumentQueries
 from resolvers.partners import PartnerMutations
 from resolvers.reads import Reads
 from resolvers.reconciliation import ReconciliationMutations
@@ -38,6 +39,7 @@ class Query(
     RefundQueries,
     DashboardQueries,
     PartnerCardQueries,
+    PartnerDocumentQueries,
 ):
     """What can be read."""
 
@@ -47,6 +49,7 @@ class Mutation(
     AccessMutations,
     PartnerMutations,
     PartnerCardMutations,
+    PartnerDocumentMutations,
     CatalogMutations,
     InstallMutations,
     BillingMutations,

@@ -24,6 +24,7 @@ from planner.binding import (
     object_value,
     order_input,
     plain,
+    to_many,
     to_one,
     value,
 )
@@ -64,6 +65,12 @@ class PartnerContract(Node):
     updated_at: Any = column(models.PartnerContract.updated_at, "When it was last changed.")
     partner: Any = to_one(
         "schema.partners.Partner", models.PartnerContract.partner_id, "The partner.", requires="partner:read"
+    )
+    documents: Any = to_many(
+        "schema.partner_documents.PartnerDocument",
+        models.PartnerDocument.contract_id,
+        "Its texts and what belongs to it.",
+        requires="partner_document:read",
     )
 
 

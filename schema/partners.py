@@ -88,6 +88,12 @@ class Partner(Node):
         "Contracts with the partner.",
         requires="partner_contract:read",
     )
+    documents: Any = to_many(
+        "schema.partner_documents.PartnerDocument",
+        models.PartnerDocument.partner_id,
+        "Files and links that belong to the partner.",
+        requires="partner_document:read",
+    )
     notes: Any = to_many(
         "schema.partner_card.PartnerNote",
         models.PartnerNote.partner_id,

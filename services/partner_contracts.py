@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict
-from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +19,6 @@ from services import audit, partners
 from services.changes import apply, next_version, unique
 
 LONGEST_SLA = 2_000
-LONGEST_URL = 1_000
 LONGEST_NOTE = 10_000
 
 
@@ -113,21 +111,11 @@ def _checked(values: ContractValues) -> dict[str, Any]:
         checked["amount"] = fields.amount(checked["amount"], "amount")
     if checked.get("currency") is not None:
         checked["currency"] = fields.currency(checked["currency"], "currency")
-    for name, longest in (("sla", LONGEST_SLA), ("url", LONGEST_URL)):
-        if name in checked:
-            checked[name] = fields.optional_line(checked[name], name, most_chars=longest)
-    if checked.get("url") is not None:
-        _check_url(checked["url"])
+    if "sla" in checked:
+        checked["sla"] = fields.optional_line(checked["sla"], "sla", most_chars=LONGEST_SLA)
+    if "url" in checked:
+        checked["url"] = fields.web_address(checked["url"], "url")
     return checked
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise fields.InvalidValue("url must be an http or https address", field=fields.path("url"))
 
 
 def _check_whole(contract: PartnerContract) -> None:

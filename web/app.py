@@ -29,6 +29,7 @@ from web.mailbox import mailbox_routes
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import graphiql_page, page_routes
+from web.partner_documents import partner_document_routes
 from web.partner_tables import partner_table_routes
 from web.pay import pay_routes
 from web.usage import usage_routes
@@ -68,6 +69,7 @@ def build() -> ASGIApp:
             *usage_routes,
             *event_routes,
             *external_routes,
+            *partner_document_routes,
             *partner_table_routes,
             *widget_routes,
             *amocrm_routes(),

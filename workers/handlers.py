@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 HANDLER_MODULES = (
-    *("workers.amocrm", "workers.billing", "workers.events", "workers.mail"),
+    *("workers.amocrm", "workers.billing", "workers.events", "workers.mail", "workers.partner_documents"),
     *("workers.upkeep", "workers.wallets"),
 )
 

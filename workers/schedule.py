@@ -42,6 +42,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "oauth_tokens.refresh": "*/5 * * * *",
         "outbox.expire": "45 3 * * *",
         "outbox.verify": "*/5 * * * *",
+        "partner_documents.sweep": "*/10 * * * *",
         "payments.reconcile": "0 2 * * *",
         "payments.repair_unknown": "* * * * *",
         "refunds.ask": "* * * * *",

@@ -1,0 +1,1 @@
+"""ClamAV, the antivirus daemon, asked by its INSTREAM command (PAR-3)."""
