@@ -134,8 +134,8 @@ class Settings(BaseSettings):
     )
     storage: Literal["local", "s3"] = Field(
         default="local",
-        description="Where partners' files are kept: `local`, a folder of this machine; `s3`, a bucket of a service that "
-        "speaks S3 and compares `x-amz-checksum-sha256` with the bytes.",
+        description="Where partners' files are kept: `local`, a folder of this machine; `s3`, a bucket of a service "
+        "that speaks S3 and compares `x-amz-checksum-sha256` with the bytes.",
     )
     storage_dir: Path | None = Field(
         default=None, description="Folder of files, shared by all processes; empty: `files` in the data folder."

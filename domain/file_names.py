@@ -9,7 +9,8 @@ LONGEST_NAME_BYTES = 180
 NAMELESS = "document"
 # Windows opens devices by these names, whatever ending follows.
 _DEVICES = frozenset(
-    {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {f"{kind}{n}" for kind in ("COM", "LPT") for n in "0123456789¹²³"}
+    {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+    | {f"{kind}{n}" for kind in ("COM", "LPT") for n in "0123456789¹²³"}
 )
 # Control, format (text direction among them), surrogate, private, unassigned, and line or paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

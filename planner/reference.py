@@ -22,6 +22,7 @@ from strawberry.utils.str_converters import to_camel_case
 from core.errors import NotFound
 from core.ids import InvalidId, decode_id, encode_id
 from core.principal import Principal
+from models.security import TENANT_ROWS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.cursor import decode_cursor, encode_cursor
 from planner.pages import InvalidPage
@@ -246,6 +247,8 @@ class Reference:
         conditions = [f"subject.{name} = ${index}" for index, name in enumerate(held, 1)]
         if only:
             conditions.append(only.format(row="subject"))
+        if self.principal.is_tenant and table.name in TENANT_ROWS:
+            conditions.append(TENANT_ROWS[table.name].format(row="subject"))
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         found = [
             dict(record) for record in await self.fetch(f"SELECT * FROM {table.name} subject{where}", *held.values())

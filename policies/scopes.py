@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVarTuple
 
 from sqlalchemy import Select, Table, false, text
 
@@ -16,6 +16,7 @@ from models.security import scope_column as scope_column
 
 __all__ = ["owner_column", "reachable_by_tenants", "require", "scope_column", "scoped"]
 
+Columns = TypeVarTuple("Columns")
 # Rows that are a person's own: whoever lacks the permission sees only the own ones, and by which column they are known.
 _OWN_UNLESS: Mapping[str, tuple[str, str]] = MappingProxyType({"api_tokens": ("user_id", "user:read")})
 
@@ -31,7 +32,7 @@ def reachable_by_tenants(table: Table) -> bool:
     return scope_column(table) is not None or table.name in SHARED_WITH_TENANTS
 
 
-def scoped(statement: Select[Any], model: type[Base], principal: Principal) -> Select[Any]:
+def scoped(statement: Select[*Columns], model: type[Base], principal: Principal) -> Select[*Columns]:
     """The statement held to the rows of ``model`` that the principal may reach."""
     if principal.kind == "product":
         # Their few doors ask for the product themselves; what is not made for them is out of reach.

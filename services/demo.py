@@ -20,7 +20,7 @@ from domain.catalog import PricingModel, ProductKind, Term
 from models import Install, Partner, Plan, Product, Role, User, UserRole, Wallet
 from policies.permissions import ALL
 from policies.roles import PARTNER_ROLES
-from services import billing, installs, legal_entities, partners, wallets
+from services import billing, demo_card, installs, legal_entities, partners, wallets
 from services.catalog import plans, products
 
 DEMO_USERS: Mapping[str, str] = MappingProxyType(
@@ -158,6 +158,7 @@ async def _make_world(session: AsyncSession) -> None:
     await _installed(session, vega, widget)
     await installs.create(session, MAKER, partner_id=vega.id, product_id=cloud.id)
     await _spend(session, orion)
+    await demo_card.fill(session, MAKER, orion, seller=LEGAL_ENTITY["name"])
 
 
 async def _product(session: AsyncSession, sketch: _ProductSketch) -> tuple[Product, Plan, Plan]:

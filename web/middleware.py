@@ -44,7 +44,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id), *_SECURITY]
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id)]
+                said = {name for name, _ in headers}
+                message["headers"] = headers + [header for header in _SECURITY if header[0] not in said]
             await send(message)
 
         try:

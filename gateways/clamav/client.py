@@ -1,6 +1,7 @@
 """Sends a file to a ClamAV daemon as a stream and reads its verdict (PAR-3).
 
-Source: man page clamd(8), command INSTREAM: chunks with their lengths as four big-endian bytes, a length of nought at the end.
+Source: man page clamd(8), command INSTREAM: chunks, each after its length as four big-endian bytes, and a
+length of nought at the end.
 """
 
 from __future__ import annotations

@@ -15,9 +15,7 @@ NOW = sa.text("now()")
 
 def upgrade() -> None:
     """Documents of partners."""
-    op.create_unique_constraint(
-        op.f("uq_partner_contracts_partner_id_id"), "partner_contracts", ["partner_id", "id"]
-    )
+    op.create_unique_constraint(op.f("uq_partner_contracts_partner_id_id"), "partner_contracts", ["partner_id", "id"])
     op.create_table(
         "partner_documents",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),

@@ -150,9 +150,7 @@ async def _replaced(session: AsyncSession, actor: Principal, partner_id: int, re
     return replaces_id
 
 
-async def _written(
-    session: AsyncSession, actor: Principal, document: PartnerDocument, values: DocumentValues
-) -> None:
+async def _written(session: AsyncSession, actor: Principal, document: PartnerDocument, values: DocumentValues) -> None:
     async with unique(
         session, "uq_partner_documents_replaces", "a new version of the document is on its way", "replacesId"
     ):

@@ -48,6 +48,7 @@ async def purge() -> int:
         found = await session.execute(select(PartnerDocument.id, PartnerDocument.storage_key).where(*due).limit(CHUNK))
         rows = found.all()
     for document_id, key in rows:
+        assert key is not None, "links are never purged"
         await storage().delete(key)
         async with transaction() as session:
             erased = update(PartnerDocument).where(PartnerDocument.id == document_id)

@@ -15,7 +15,7 @@ from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
 from models import Base
-from models.security import SHARED_WITH_TENANTS, scope_column
+from models.security import SHARED_WITH_TENANTS, TENANT_ROWS, scope_column
 from planner.nested import table_of
 from planner.run import Planner
 from planner.selection import binding_of
@@ -77,6 +77,9 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
             SELECT partner_id, id, invoice_id, 'key ' || id, 1, 'RUB', 'x' FROM payments;
         INSERT INTO partner_status_changes (partner_id, from_status, to_status) SELECT id, 'ACTIVE', 'BLOCKED' FROM partners;
         INSERT INTO partner_contracts (partner_id, number) SELECT id, 'x' FROM partners;
+        INSERT INTO partner_documents (partner_id, contract_id, kind, title, status, visible_to_partner, url)
+            SELECT c.partner_id, c.id, 'ACT', 'x', 'AVAILABLE', shown, 'https://x.test'
+            FROM partner_contracts c, unnest('{true,false}'::boolean[]) shown;
         INSERT INTO partner_notes (partner_id, body) SELECT id, 'x' FROM partners;
         INSERT INTO outside_payments (source, external_id, amount, currency, paid_at, purpose)
             VALUES ('API', 'x', 1, 'RUB', now(), 'x');
@@ -148,8 +151,11 @@ async def _foreign(owner: asyncpg.Connection, name: str, keys: set[int]) -> list
         return []
     if column is None:
         return sorted(keys)
+    shown = TENANT_ROWS.get(table.name, "true").format(row=table.name)
     rows = await owner.fetch(
-        f"SELECT id FROM {table.name} WHERE id = ANY ($1::bigint[]) AND {column} IS DISTINCT FROM $2", list(keys), OWN
+        f"SELECT id FROM {table.name} WHERE id = ANY ($1::bigint[]) AND ({column} IS DISTINCT FROM $2 OR NOT {shown})",
+        list(keys),
+        OWN,
     )
     return [row["id"] for row in rows]
 
