@@ -14,7 +14,7 @@ from cli.serve import serve
 from cli.tokens import refresh_tokens
 from cli.up import up
 from cli.users import create_superadmin, seed_demo
-from cli.verify import verify_billing, verify_ledger
+from cli.verify import verify_audit, verify_billing, verify_ledger
 from cli.work import work
 from core.errors import KontoraError
 
@@ -33,6 +33,7 @@ for command in (
 verify = typer.Typer(help="Recompute what must always hold.", no_args_is_help=True)
 verify.command("ledger")(verify_ledger)
 verify.command("billing")(verify_billing)
+verify.command("audit")(verify_audit)
 app.add_typer(verify, name="verify")
 
 tokens = typer.Typer(help="Tokens at amoCRM.", no_args_is_help=True)

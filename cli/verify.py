@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.servers import run, servers_for_command
+
+if TYPE_CHECKING:
+    from services.audit_verify import Trail
 
 
 def verify_ledger() -> None:
@@ -21,6 +25,21 @@ def verify_billing() -> None:
     with servers_for_command():
         violations = run(_billing())
     _tell(violations, "Billing holds.")
+
+
+def verify_audit(
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="`number:hash` of a segment that must be in the chain, kept elsewhere.")
+    ] = None,
+) -> None:
+    """Recompute the audit trail's chain; says which event was changed, removed or inserted, and fails (ACC-6)."""
+    with servers_for_command():
+        trail = run(_audit(anchor or []))
+    _tell(
+        trail.violations,
+        f"The audit trail holds: {trail.sealed} events in {trail.segments} segments, {trail.unsealed} not yet sealed."
+        f" Anchor: {trail.anchor or 'none'}",
+    )
 
 
 def _tell(violations: list[str], good: str) -> None:
@@ -47,3 +66,12 @@ async def _billing() -> list[str]:
 
     async with transaction(SYSTEM) as session:
         return await verify(session)
+
+
+async def _audit(anchors: list[str]) -> Trail:
+    from core.database import transaction
+    from core.principal import SYSTEM
+    from services.audit_verify import verify_audit as verify
+
+    async with transaction(SYSTEM) as session:
+        return await verify(session, anchors)

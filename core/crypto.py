@@ -26,7 +26,17 @@ class Undecryptable(KontoraError):
     code = "UNDECRYPTABLE"
 
 
-def _key(key_id: str, purpose: str) -> bytes:
+def newest_key_id() -> str:
+    """The id of the key that new secrets and seals are made with."""
+    return next(iter(get_settings().encryption_keys()))
+
+
+def derived_key(key_id: str, purpose: str) -> bytes:
+    """The key for one purpose behind a configured key.
+
+    Raises:
+        Undecryptable: no key with this id is configured.
+    """
     material = get_settings().encryption_keys().get(key_id)
     if material is None:
         raise Undecryptable(f"no encryption key with the id {key_id!r} is configured")
@@ -35,9 +45,9 @@ def _key(key_id: str, purpose: str) -> bytes:
 
 def encrypt(plain: str, context: str) -> str:
     """AES-GCM under the newest key; ``context`` (for example ``oauth_tokens.access_token:7``) is bound to the text."""
-    key_id = next(iter(get_settings().encryption_keys()))
+    key_id = newest_key_id()
     nonce = os.urandom(NONCE_BYTES)
-    sealed = AESGCM(_key(key_id, "encrypt")).encrypt(nonce, plain.encode(), context.encode())
+    sealed = AESGCM(derived_key(key_id, "encrypt")).encrypt(nonce, plain.encode(), context.encode())
     return f"{key_id}:{(nonce + sealed).hex()}"
 
 
@@ -50,7 +60,11 @@ def decrypt(stored: str, context: str) -> str:
     key_id, _, body = stored.partition(":")
     try:
         raw = bytes.fromhex(body)
-        return AESGCM(_key(key_id, "encrypt")).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
+        return (
+            AESGCM(derived_key(key_id, "encrypt"))
+            .decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode())
+            .decode()
+        )
     except (InvalidTag, ValueError):
         raise Undecryptable(f"the secret of {context} cannot be decrypted") from None
 

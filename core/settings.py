@@ -165,6 +165,16 @@ class Settings(BaseSettings):
         description="ClamAV daemon that looks into files before anybody gets them: `tcp://HOST:3310` or "
         "`unix:///path/to/clamd.ctl`; empty: none does.",
     )
+    audit_retention_days: int = Field(
+        default=730,
+        ge=365,
+        description="How long the audit trail is kept, days; whole months go when all of it is over.",
+    )
+    audit_keep_expired_months: bool = Field(
+        default=False,
+        description="Whether months of the audit trail that are let go stay in the database as tables of their own, "
+        "to be archived by hand, instead of being dropped.",
+    )
     worker_threads: int = Field(default=8, ge=1, le=64, description="Messages that a worker process handles at once.")
     smtp_host: str | None = Field(
         default=None,

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from alembic import context
 
+from migrations.run import not_a_month
 from models import Base
 from models.base import StrEnumColumn
 
@@ -18,6 +19,12 @@ def render_item(type_: str, item: Any, _autogenerate_context: Any) -> str | Lite
 
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True, render_item=render_item)
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    compare_type=True,
+    render_item=render_item,
+    include_name=not_a_month,
+)
 with context.begin_transaction():
     context.run_migrations()

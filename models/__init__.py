@@ -12,7 +12,7 @@ from models.access import (
     UserPermission,
     UserRole,
 )
-from models.audit import AccessLogEntry, AuditEvent
+from models.audit import AccessLogEntry, AuditEvent, AuditSegment
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
 from models.catalog import CoinPackage, Plan, PlanPrice, Product
@@ -52,6 +52,7 @@ __all__ = [
     "AccessLogEntry",
     "ApiToken",
     "AuditEvent",
+    "AuditSegment",
     "BankStatement",
     "Base",
     "CoinPackage",

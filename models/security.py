@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from sqlalchemy import Table
 
 from core.database import APP_ROLE, PARTNER_SETTING, TENANT_ROLE
+from models.audit_functions import audit_functions
 from models.base import Base
 from models.coin_functions import coin_functions
 from models.redaction import redaction_functions
@@ -19,6 +20,7 @@ INSERT_ONLY = frozenset(
     {
         "access_log_entries",
         "audit_events",
+        "audit_segments",
         "currency_rates",
         "event_deliveries",
         "invoice_documents",
@@ -88,6 +90,7 @@ def statements() -> Iterator[str]:
     yield from _ledger_balance()
     yield from coin_functions()
     yield from redaction_functions()
+    yield from audit_functions()
     yield from _outbox_notice()
 
 

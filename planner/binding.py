@@ -385,7 +385,7 @@ class OrderDirection(enum.Enum):
 
 
 def order_input(type_name: str, columns: Mapping[str, Any] | None = None) -> Any:
-    """The input `<Type>Order`: `CREATED_AT` (by key) always, and these columns, none of which may be null."""
+    """The input `<Type>Order`: `CREATED_AT` (by key unless told) always, and these columns, which are never null."""
     table_columns = {name: _column(attribute) for name, attribute in (columns or {}).items()}
     for name, found in table_columns.items():
         if found.nullable:

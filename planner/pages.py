@@ -119,9 +119,9 @@ def page_of(
 
 def _order(selected: Selected, table: Table) -> tuple[str, Any, bool]:
     order = selected.arguments.get("orderBy")
-    if order is None:
-        return BY_KEY, None, True
     columns = getattr(_input_class(selected, "orderBy"), ORDERS_KEY)
+    if order is None:
+        return BY_KEY, columns.get(BY_KEY), True
     name = str(_plain(follow(order, ("field",))))
     return name, columns.get(name), _plain(follow(order, ("direction",))) == "DESC"
 

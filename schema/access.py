@@ -141,7 +141,7 @@ AuditEventFilter = filter_input(
         "created_before": before(models.AuditEvent.created_at, "Only changes before this moment."),
     },
 )
-AuditEventOrder = order_input("AuditEvent")
+AuditEventOrder = order_input("AuditEvent", {"CREATED_AT": models.AuditEvent.created_at})
 
 
 @bound(models.AuditEvent, requires="audit:read", description="One change, never altered (ACC-6).")

@@ -33,6 +33,9 @@ TICK_SECONDS = 1.0
 # Name of the job and of the outbox message that it writes, and its times in UTC.
 JOBS: Mapping[str, str] = MappingProxyType(
     {
+        "audit.months": "15 3 * * *",
+        "audit.seal": "* * * * *",
+        "audit.verify": "20 3 * * *",
         "billing.cancel_lapsed": "*/10 * * * *",
         "billing.verify": "40 2 * * *",
         "gateways.check": "* * * * *",

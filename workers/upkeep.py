@@ -46,22 +46,27 @@ async def check_gateways(_message: Message) -> None:
 @outbox_handler("outbox.verify", max_attempts=JOB_ATTEMPTS)
 async def verify_outbox(session: AsyncSession, message: Message) -> None:
     """Report messages that nobody takes, as a dead letter of this job."""
-    _report(message, await invariants.stuck_outbox(session))
+    report_violations(message, await invariants.stuck_outbox(session))
 
 
 @outbox_handler("ledger.verify", max_attempts=JOB_ATTEMPTS)
 async def verify_ledger(session: AsyncSession, message: Message) -> None:
     """Prove the coin journal; violations become a dead letter of this job (WAL-2)."""
-    _report(message, await verify(session))
+    report_violations(message, await verify(session))
 
 
 @outbox_handler("billing.verify", max_attempts=JOB_ATTEMPTS)
 async def check_billing(session: AsyncSession, message: Message) -> None:
     """Prove what must hold of billing; violations become a dead letter of this job (INV-1)."""
-    _report(message, await verify_billing(session))
+    report_violations(message, await verify_billing(session))
 
 
-def _report(message: Message, violations: list[str]) -> None:
+def report_violations(message: Message, violations: list[str]) -> None:
+    """Let a job that found violations end as a dead letter that names them.
+
+    Raises:
+        PermanentFailure: there are some.
+    """
     if violations:
         log.error("an invariant is violated", job=message.kind, violations=violations)
         raise PermanentFailure("; ".join(violations))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import DateTime, Integer, Text, bindparam, text
+from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -101,9 +101,10 @@ _ISSUE = f"""
         UPDATE installs SET event_sequence = due.event_sequence FROM due WHERE installs.id = due.install_id
     ),
     trail AS (
-        INSERT INTO audit_events (actor, action, entity_type, entity_id, partner_id, request_id, after)
-        SELECT :actor, 'invoice.issue', 'Invoice', invoice_id, partner_id, :request_id, jsonb_build_object(
-            'number', number, 'kind', 'RENEWAL', 'total', total::text, 'currency', currency)
+        INSERT INTO audit_events (actor, actor_roles, action, entity_type, entity_id, partner_id, request_id, after)
+        SELECT :actor, CAST(:actor_roles AS text[]), 'invoice.issue', 'Invoice', invoice_id, partner_id, :request_id,
+            jsonb_build_object(
+                'number', number, 'kind', 'RENEWAL', 'total', total::text, 'currency', currency)
         FROM priced
     ),
     events AS (
@@ -135,6 +136,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "number_prefix": Text(),
     "first_charge_day": Integer(),
     "actor": Text(),
+    "actor_roles": ARRAY(Text()),
     "request_id": Text(),
     "told_at": Text(),
 }
@@ -159,6 +161,7 @@ def _parameters() -> dict[str, Any]:
         "number_prefix": number_prefix(settings.legal_entity),
         "first_charge_day": settings.charge_days[0],
         "actor": SYSTEM.label,
+        "actor_roles": list(SYSTEM.roles),
         "request_id": current_request().request_id,
         "told_at": now.isoformat(),
     }

@@ -8,6 +8,7 @@ from sqlalchemy import Table
 
 from core.database import APP_ROLE, TENANT_ROLE
 from models import Base
+from models.audit_functions import MONTHS_AHEAD
 from models.security import INSERT_ONLY, TENANT_SECRETS, scope_column
 
 
@@ -29,9 +30,34 @@ async def test_even_the_owner_cannot_change_the_audit_trail(owner: asyncpg.Conne
     await owner.execute(
         "INSERT INTO audit_events (actor, action, entity_type, entity_id) VALUES ('system', 'x', 'y', 1)"
     )
-    for statement in ("UPDATE audit_events SET action = 'z'", "DELETE FROM audit_events", "TRUNCATE audit_events"):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert-only"):
-            await owner.execute(statement)
+    month = await owner.fetchval("SELECT tableoid::regclass::text FROM audit_events")
+    assert month != "audit_events"
+    for table in ("audit_events", month):
+        for statement in ("UPDATE {} SET action = 'z'", "DELETE FROM {}", "TRUNCATE {}"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="insert-only"):
+                await owner.execute(statement.format(table))
+
+
+async def test_months_of_the_audit_trail_are_reached_through_the_whole_only(owner: asyncpg.Connection) -> None:
+    months = [
+        row[0]
+        for row in await owner.fetch(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_events'::regclass"
+        )
+    ]
+    assert len(months) == MONTHS_AHEAD + 1
+    for role in (APP_ROLE, TENANT_ROLE):
+        await owner.execute(f"SET ROLE {role}")
+        for month in months:
+            for statement in (
+                "SELECT FROM {}",
+                "INSERT INTO {} DEFAULT VALUES",
+                "UPDATE {} SET id = 1",
+                "DELETE FROM {}",
+                "DROP TABLE {}",
+            ):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await owner.execute(statement.format(month))
 
 
 async def test_tenant_sees_its_rows_and_no_others(owner: asyncpg.Connection) -> None:
