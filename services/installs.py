@@ -167,10 +167,14 @@ async def _check_contact(session: AsyncSession, partner_id: int, contact_id: int
 
 async def _need_token(session: AsyncSession, install_id: int) -> None:
     active = (OAuthToken.install_id == install_id, OAuthToken.active)
-    expires_at: datetime | None = await session.scalar(select(OAuthToken.expires_at).where(*active))
-    if expires_at is None:
+    token: OAuthToken | None = await session.scalar(select(OAuthToken).where(*active))
+    if token is None:
         raise ReinstallNeeded("the install has no token at the CRM; install the widget again", field=fields.path("id"))
-    if expires_at <= clock.now():
+    if token.authorization_lost:
+        raise ReinstallNeeded(
+            "the CRM takes the install's token no more; install the widget again", field=fields.path("id")
+        )
+    if token.expires_at <= clock.now():
         raise ReinstallNeeded(
             "the install's token at the CRM has expired; install the widget again", field=fields.path("id")
         )
