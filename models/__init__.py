@@ -31,6 +31,7 @@ from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
 from models.mail import Mail, SandboxMail
 from models.monitoring import GatewayCheck, ProcessHeartbeat
+from models.onboarding import Onboarding, OnboardingChange, OnboardingStep, OnboardingTask
 from models.outside_payments import BankStatement, OutsidePayment
 from models.partner_documents import PartnerDocument
 from models.partners import Contact, Partner, PartnerContract, PartnerNote, PartnerStatusChange
@@ -75,6 +76,10 @@ __all__ = [
     "LegalEntity",
     "Mail",
     "OAuthToken",
+    "Onboarding",
+    "OnboardingChange",
+    "OnboardingStep",
+    "OnboardingTask",
     "OutboxMessage",
     "OutsidePayment",
     "Partner",

@@ -25,6 +25,7 @@ INSERT_ONLY = frozenset(
         "event_deliveries",
         "invoice_documents",
         "ledger_entries",
+        "onboarding_changes",
         "partner_notes",
         "partner_status_changes",
         "payment_state_changes",
@@ -33,7 +34,9 @@ INSERT_ONLY = frozenset(
     }
 )
 
-SHARED_WITH_TENANTS = frozenset({"coin_packages", "legal_entities", "permissions", "plan_prices", "plans", "products"})
+SHARED_WITH_TENANTS = frozenset(
+    {"coin_packages", "legal_entities", "onboarding_steps", "permissions", "plan_prices", "plans", "products"}
+)
 
 # What a row must meet, beside belonging to the partner, to be in a partner's reach; `{row}` stands for its alias.
 TENANT_ROWS = {"partner_documents": "({row}.visible_to_partner AND {row}.status = 'AVAILABLE')"}
@@ -61,6 +64,8 @@ TENANT_WRITES = {
     "idempotency_records": "INSERT, UPDATE",
     "invoices": "UPDATE",
     "mails": "INSERT",
+    "onboarding_changes": "INSERT",
+    "onboardings": "UPDATE",
     "outbox_messages": "INSERT",
     "partners": "UPDATE",
     "payment_state_changes": "INSERT",

@@ -16,27 +16,35 @@ build fails. A connection to a type takes that type's `…Filter` and `…Order`
 
 from __future__ import annotations
 
-import enum
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
-import sqlalchemy as sa
 import strawberry
-from sqlalchemy import Column
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.types.field import StrawberryField
 
-from models.base import Base, StrEnumColumn
+from models.base import Base
 from planner import scalars
+from planner.columns import DeclarationError as DeclarationError
+from planner.columns import column_of, graphql_type_of
+from planner.columns import graphql_enum as graphql_enum
+from planner.columns import kind_of as kind_of
+from planner.filters import ORDERS_KEY as ORDERS_KEY
+from planner.filters import TERMS_KEY as TERMS_KEY
+from planner.filters import OrderDirection as OrderDirection
+from planner.filters import any_of as any_of
+from planner.filters import at_least as at_least
+from planner.filters import before as before
+from planner.filters import days_ago as days_ago
+from planner.filters import equals as equals
+from planner.filters import filter_input as filter_input
+from planner.filters import meets as meets
+from planner.filters import order_input as order_input
 from planner.sources import (
     METADATA_KEY,
     ColumnValue,
     ConnectionPart,
-    FilterTerm,
     GlobalId,
     Key,
     MoneyPart,
@@ -55,14 +63,8 @@ from planner.sources import (
 
 T = TypeVar("T")
 BINDING_KEY = "__kontora_binding__"
-TERMS_KEY = "__kontora_terms__"
-ORDERS_KEY = "__kontora_orders__"
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
-
-
-class DeclarationError(TypeError):
-    """A schema declaration that cannot be right; raised while the schema is built."""
 
 
 @dataclass(frozen=True)
@@ -76,68 +78,6 @@ class Binding:
 
     model: type[Base] | None
     requires: str
-
-
-def _column(attribute: Any) -> Column[Any]:
-    if isinstance(attribute, Column):
-        return attribute
-    if isinstance(attribute, InstrumentedAttribute):
-        found = attribute.property.columns[0]
-        if isinstance(found, Column):
-            return found
-    raise DeclarationError(f"{attribute!r} is not a column of a model")
-
-
-@cache
-def graphql_enum(kind: type[enum.Enum]) -> Any:
-    """The GraphQL enum over a domain enum, described by its docstring."""
-    return strawberry.enum(kind, description=inspect.getdoc(kind))
-
-
-def kind_of(column: Column[Any]) -> str:
-    """How a column's value is written: text, int, bool, bigint, decimal, datetime, enum, json, uuid or list."""
-    type_ = column.type
-    if isinstance(type_, StrEnumColumn):
-        return "enum"
-    for sql_type, kind in (
-        (sa.BigInteger, "bigint"),
-        (sa.Integer, "int"),
-        (sa.Boolean, "bool"),
-        (sa.Numeric, "decimal"),
-        (sa.DateTime, "datetime"),
-        (sa.Uuid, "uuid"),
-        (JSONB, "json"),
-        (sa.ARRAY, "list"),
-        (sa.String, "text"),
-    ):
-        if isinstance(type_, sql_type):
-            return kind
-    raise DeclarationError(f"{column} has a type that the planner does not write: {type_!r}")
-
-
-_GRAPHQL_TYPES: dict[str, Any] = {
-    "text": str,
-    "int": int,
-    "bool": bool,
-    "bigint": scalars.BigInt,
-    "decimal": scalars.Decimal,
-    "datetime": scalars.DateTime,
-    "uuid": str,
-    "json": scalars.JSON,
-}
-
-
-def _graphql_type(column: Column[Any]) -> Any:
-    kind = kind_of(column)
-    if kind == "enum":
-        assert isinstance(column.type, StrEnumColumn)
-        found = graphql_enum(column.type.enum)
-    elif kind == "list":
-        assert isinstance(column.type, sa.ARRAY)
-        found = list[scalars.BigInt] if isinstance(column.type.item_type, sa.BigInteger) else list[str]
-    else:
-        found = _GRAPHQL_TYPES[kind]
-    return found | None if column.nullable else found
 
 
 def _lazy(path: str) -> Any:
@@ -198,15 +138,15 @@ def _page_arguments(path: str) -> dict[str, Any]:
 
 def column(attribute: Any, description: str, *, requires: str | None = None) -> Any:
     """A column of the type's own table."""
-    found = _column(attribute)
-    return _field(ColumnValue(requires, found), description, _graphql_type(found))
+    found = column_of(attribute)
+    return _field(ColumnValue(requires, found), description, graphql_type_of(found))
 
 
 def money(amount: Any, currency: Any, description: str, *, requires: str | None = None) -> Any:
     """An amount with its currency."""
-    found = _column(amount)
+    found = column_of(amount)
     return _field(
-        MoneyValue(requires, found, _column(currency)), description, Money | None if found.nullable else Money
+        MoneyValue(requires, found, column_of(currency)), description, Money | None if found.nullable else Money
     )
 
 
@@ -227,19 +167,27 @@ def to_one(
         optional: whether it may be null; by default as the foreign key says. Rows there may always be missing.
         only: an SQL condition on the row there, ``{row}``, under which the foreign key there is unique.
     """
-    found = _column(attribute)
+    found = column_of(attribute)
     nullable = found.nullable if optional is None else optional
     return _field(ToOne(requires, found, only), description, _lazy(path) | None if nullable else _lazy(path))
 
 
 def to_many(path: str, attribute: Any, description: str, *, requires: str | None = None) -> Any:
     """Related objects as a connection, with the filter and order of their type."""
-    return _field(ToMany(requires, _column(attribute)), description, _connection_of(path), _page_arguments(path))
+    return _field(ToMany(requires, column_of(attribute)), description, _connection_of(path), _page_arguments(path))
 
 
-def to_list(path: str, attribute: Any, description: str, *, order: Any, requires: str | None = None) -> Any:
-    """A few related objects as a plain list, for parts that never grow."""
-    return _field(ToList(requires, _column(attribute), _column(order)), description, list[_lazy(path)])  # type: ignore[misc]
+def to_list(
+    path: str, attribute: Any, description: str, *, order: Any, only: str = "", requires: str | None = None
+) -> Any:
+    """A few related objects as a plain list, for parts that never grow.
+
+    Parameters:
+        order: a column of theirs, or an SQL expression in which ``{row}`` stands for the row there.
+        only: an SQL condition on the row there, in the same way.
+    """
+    ordered = order if isinstance(order, str) else f"{{row}}.{column_of(order).name}"
+    return _field(ToList(requires, column_of(attribute), ordered, only), description, list[_lazy(path)])  # type: ignore[misc]
 
 
 def sql(expression: str, graphql_type: Any, kind: str, description: str, *, requires: str | None = None) -> Any:
@@ -342,64 +290,6 @@ def _finish(cls: type[Any], requires: str, model: type[Base] | None) -> None:
         table = getattr(model, "__table__", None)
         if isinstance(source, ColumnValue) and source.column is not None and source.column.table is not table:
             raise DeclarationError(f"{cls.__name__}.{name}: {source.column} is not a column of {table}")
-
-
-def equals(attribute: Any, description: str, *, id_of: str | None = None, requires: str | None = None) -> FilterTerm:
-    """The column has exactly this value; with ``id_of``, the global id of that type is given."""
-    return FilterTerm(_column(attribute), "equals", description, id_of, requires)
-
-
-def any_of(attribute: Any, description: str, *, requires: str | None = None) -> FilterTerm:
-    """The column has one of these values."""
-    return FilterTerm(_column(attribute), "any_of", description, None, requires)
-
-
-def at_least(attribute: Any, description: str) -> FilterTerm:
-    """The column is this value or later (greater)."""
-    return FilterTerm(_column(attribute), "at_least", description)
-
-
-def before(attribute: Any, description: str) -> FilterTerm:
-    """The column is earlier (less) than this value."""
-    return FilterTerm(_column(attribute), "before", description)
-
-
-def filter_input(type_name: str, terms: Mapping[str, FilterTerm]) -> Any:
-    """The input `<Type>Filter`; conditions are joined by AND, absent and null ones do not count."""
-    annotations: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
-    for name, term in terms.items():
-        base = strawberry.ID if term.id_of else _graphql_type(term.column)
-        base = getattr(base, "__args__", (base,))[0] if term.column.nullable and not term.id_of else base
-        annotations[name] = (list[base] if term.kind == "any_of" else base) | None  # type: ignore[valid-type]
-        fields[name] = strawberry.field(default=None, description=term.description)
-    cls = type(f"{type_name}Filter", (), {"__annotations__": annotations, TERMS_KEY: dict(terms), **fields})
-    return strawberry.input(cls, description=f"Conditions on {type_name} rows, joined by AND.")
-
-
-class OrderDirection(enum.Enum):
-    """Direction of an order."""
-
-    ASC = "ASC"
-    DESC = "DESC"
-
-
-def order_input(type_name: str, columns: Mapping[str, Any] | None = None) -> Any:
-    """The input `<Type>Order`: `CREATED_AT` (by key unless told) always, and these columns, which are never null."""
-    table_columns = {name: _column(attribute) for name, attribute in (columns or {}).items()}
-    for name, found in table_columns.items():
-        if found.nullable:
-            raise DeclarationError(f"{type_name}Order.{name}: rows cannot be paged by the nullable column {found}")
-    members = {name: name for name in ("CREATED_AT", *table_columns)}
-    members_enum: Any = enum.Enum(f"{type_name}OrderField", members)  # type: ignore[misc]
-    field_enum = strawberry.enum(members_enum, description=f"What {type_name} rows are ordered by.")
-    body = {
-        "__annotations__": {"field": field_enum, "direction": graphql_enum(OrderDirection)},
-        ORDERS_KEY: table_columns,
-        "field": strawberry.field(description="What the rows are ordered by."),
-        "direction": strawberry.field(default=OrderDirection.DESC, description="Direction; descending unless told."),
-    }
-    return strawberry.input(type(f"{type_name}Order", (), body), description=f"Order of {type_name} rows.")
 
 
 @strawberry.interface(description="An object with a global id (Relay).")

@@ -160,12 +160,12 @@ def _to_one_text(scope: Scope, selected: Selected, source: ToOne, alias: str) ->
 
 def _to_list_text(scope: Scope, selected: Selected, source: ToList, alias: str) -> str:
     assert source.column is not None
-    assert source.order is not None
     table = table_of(selected.type)
     there = scope.alias()
-    conditions = conditions_of(scope, table, there, f"{there}.{source.column.name} = {alias}.id")
+    only = [source.only.format(row=there)] if source.only else []
+    conditions = conditions_of(scope, table, there, f"{there}.{source.column.name} = {alias}.id", *only)
     text = object_text(scope, selected.type, scope.selector.children(selected), there)
-    rows = f"string_agg({text}, ',' ORDER BY {there}.{source.order.name}, {there}.id)"
+    rows = f"string_agg({text}, ',' ORDER BY {source.order.format(row=there)}, {there}.id)"
     return f"(SELECT '[' || coalesce({rows}, '') || ']' FROM {table.name} {there}{where(conditions)})"
 
 

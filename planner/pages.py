@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table
 from strawberry.utils.str_converters import to_camel_case
 
+from core import clock
 from core.errors import Forbidden, UserError
 from core.ids import decode_id
 from core.principal import Principal
@@ -22,6 +24,7 @@ from planner.write import PG_TYPES
 from policies.scopes import owner_column, reachable_by_tenants, scope_column
 
 BY_KEY = "CREATED_AT"
+MOST_DAYS = 36_500
 SCOPE = "scope.partner_id"
 
 
@@ -154,6 +157,9 @@ def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], alia
     column = f"{alias}.{term.column.name}"
     pg_type = PG_TYPES[kind_of(term.column)]
 
+    if term.kind == "days_ago":
+        return f"{column} < {binds.of_argument(selected, path, pg_type, lambda days: days_before_now(days, path))}"
+
     def one(value: Any) -> Any:
         if term.id_of is not None:
             return decode_id(value, term.id_of)[1]
@@ -163,8 +169,22 @@ def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], alia
     if term.kind == "any_of":
         bound = binds.of_argument(selected, path, f"{pg_type}[]", lambda values: [one(value) for value in values])
         return f"{column} = ANY ({bound})"
+    if term.kind == "meets":
+        value_type = "bigint" if term.id_of else pg_type
+        return f"({term.sql.format(row=alias, value=binds.of_argument(selected, path, value_type, one))})"
     operator = {"equals": "=", "at_least": ">=", "before": "<"}[term.kind]
     return f"{column} {operator} {binds.of_argument(selected, path, pg_type, one)}"
+
+
+def days_before_now(days: int, path: tuple[str, ...]) -> datetime:
+    """The moment so many days ago.
+
+    Raises:
+        InvalidPage: out of range.
+    """
+    if not 0 <= days <= MOST_DAYS:
+        raise InvalidPage(f"`{path[-1]}` must be between 0 and {MOST_DAYS}, not {days}", field=path)
+    return clock.now() - timedelta(days=days)
 
 
 def _keyset(

@@ -25,12 +25,13 @@ from core.principal import Principal
 from models.security import TENANT_ROWS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.cursor import decode_cursor, encode_cursor
-from planner.pages import InvalidPage
+from planner.pages import InvalidPage, days_before_now
 from planner.projection import project
 from planner.selection import DEFINITION, binding_of, source_of
 from planner.sources import (
     ColumnValue,
     ConnectionPart,
+    FilterTerm,
     GlobalId,
     Key,
     MoneyPart,
@@ -124,10 +125,9 @@ class Reference:
             return await self.page(info, arguments, {declared.column.name: parent.values["id"]})
         if isinstance(declared, ToList):
             assert declared.column is not None
-            assert declared.order is not None
-            rows = await self.rows(type_, {declared.column.name: parent.values["id"]})
-            name = declared.order.name
-            return sorted(rows, key=lambda row: (row.values[name], row.values["id"]))
+            rows = await self.rows(type_, {declared.column.name: parent.values["id"]}, declared.only)
+            places = {row.values["id"]: await self.expression(row, declared.order) for row in rows}
+            return sorted(rows, key=lambda row: (places[row.values["id"]], row.values["id"]))
         return await self.own_value(parent, declared)
 
     async def own_value(self, row: Row, declared: Source | None) -> Any:
@@ -146,13 +146,14 @@ class Reference:
             amount = row.values[declared.amount.name]
             return None if amount is None else {"amount": amount, "currency": row.values[declared.currency.name]}
         if isinstance(declared, SqlValue):
-            expression = declared.sql.format(row="subject")
-            found = await self.fetch(
-                f"SELECT ({expression}) AS value FROM {row.table.name} subject WHERE id = $1", row.values["id"]
-            )
-            value = found[0]["value"]
+            value = await self.expression(row, declared.sql)
             return json.loads(value) if value is not None and declared.kind == "json" else value
         raise TypeError(f"the reference does not know {declared!r}")
+
+    async def expression(self, row: Row, sql: str) -> Any:
+        """An SQL expression over a row."""
+        statement = f"SELECT ({sql.format(row='subject')}) AS value FROM {row.table.name} subject WHERE id = $1"
+        return (await self.fetch(statement, row.values["id"]))[0]["value"]
 
     async def root(self, declared: Source, info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> Any:
         """A field of the query type."""
@@ -206,7 +207,9 @@ class Reference:
         given = arguments.get("filter") or {}
         for name, term in terms.items():
             wanted = given.get(to_camel_case(name))
-            if wanted is not None:
+            if wanted is not None and term.kind == "meets":
+                rows = [row for row in rows if await self.meets(row, term, wanted)]
+            elif wanted is not None:
                 rows = [row for row in rows if _meets(row.values[term.column.name], term, wanted)]
         order = arguments.get("orderBy")
         name = str(_plain(order["field"])) if order else "CREATED_AT"
@@ -235,6 +238,13 @@ class Reference:
             arguments.get("before") is not None if last is not None else more,
             total,
         )
+
+    async def meets(self, row: Row, term: FilterTerm, wanted: Any) -> bool:
+        """Whether a row meets an SQL condition with a value."""
+        value = decode_id(wanted, term.id_of)[1] if term.id_of else _plain(wanted)
+        condition = term.sql.format(row="subject", value="$2")
+        statement = f"SELECT FROM {row.table.name} subject WHERE id = $1 AND ({condition})"
+        return bool(await self.fetch(statement, row.values["id"], value))
 
     async def rows(self, type_: Any, held: dict[str, Any], only: str = "") -> list[Row]:
         """The rows of a type whose columns have these values, held to the caller's reach."""
@@ -319,4 +329,6 @@ def _meets(value: Any, term: Any, wanted: Any) -> bool:
         return bool(value == decode_id(wanted, term.id_of)[1])
     if term.kind == "equals":
         return bool(value == _plain(wanted))
+    if term.kind == "days_ago":
+        return bool(value < days_before_now(wanted, ("filter",)))
     return bool(value >= wanted if term.kind == "at_least" else value < wanted)

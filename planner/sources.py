@@ -68,10 +68,16 @@ class ToMany(Source):
 
 @dataclass(frozen=True)
 class ToList(Source):
-    """The few rows elsewhere that point here, as a plain list in a fixed order."""
+    """The few rows elsewhere that point here, as a plain list in a fixed order.
+
+    Parameters:
+        order: an SQL expression on the row there, which ``{row}`` stands for.
+        only: an SQL condition on the row there.
+    """
 
     column: Column[Any] | None = None
-    order: Column[Any] | None = None
+    order: str = ""
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class RootFunction(Source):
     function: Callable[..., Any] | None = None
 
 
-FilterKind = Literal["equals", "any_of", "at_least", "before"]
+FilterKind = Literal["equals", "any_of", "at_least", "before", "days_ago", "meets"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,8 @@ class FilterTerm:
         kind: how.
         id_of: the GraphQL type whose global id is wanted, for foreign keys.
         requires: permission beyond the type's.
+        sql: for ``meets``, the condition on the row, which ``{row}`` stands for, and the given ``{value}``; the
+            column then only says of what type the value is.
     """
 
     column: Column[Any]
@@ -149,3 +157,4 @@ class FilterTerm:
     description: str
     id_of: str | None = None
     requires: str | None = None
+    sql: str = ""

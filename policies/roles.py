@@ -70,7 +70,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             _SELF
             | _BUSINESS_READ
             | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"}
-            | {"partner_contract:read", "partner_document:read", "partner_note:read"},
+            | {"partner_contract:read", "partner_document:read", "partner_note:read"}
+            | {"onboarding:read"},
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
@@ -84,10 +85,11 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | _BUSINESS_READ
             | {"partner:pii", "partner:write", "partner:status", "invoice_document:issue", "dashboard:read"}
             | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"}
-            | {"partner_document:read", "partner_document:write"},
+            | {"partner_document:read", "partner_document:write"}
+            | {"onboarding:read"},
         ),
         "IMPLEMENTATION": (
-            "Installs and their activation.",
+            "Installs, their activation and their onboarding.",
             _SELF
             | {"partner:read", "partner:pii", "product:read", "plan:read", "install:read", "install:write"}
             | {
@@ -103,6 +105,9 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "partner_document:write",
                 "partner_note:read",
                 "partner_note:write",
+                "onboarding:read",
+                "onboarding:help",
+                "onboarding:write",
             },
         ),
         "AUDITOR": (
@@ -115,11 +120,14 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             _SELF
             | _BUSINESS_READ
             | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
-            | {"wallet:buy", "wallet:configure", "partner_contract:read", "partner_document:read"},
+            | {"wallet:buy", "wallet:configure", "partner_contract:read", "partner_document:read"}
+            | {"onboarding:read", "onboarding:help"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",
-            _SELF | {"partner:read", "product:read", "plan:read", "install:read", "subscription:read", "wallet:read"},
+            _SELF
+            | {"partner:read", "product:read", "plan:read", "install:read", "subscription:read", "wallet:read"}
+            | {"onboarding:read"},
         ),
     }
 )

@@ -52,6 +52,20 @@ class Reads:
     coin_package: Any = single_root("schema.coin_packages.CoinPackage", "coin_package:read", "One package of coins.")
     installs: Any = connection_root("schema.installs.Install", "install:read", "Products at partners.")
     install: Any = single_root("schema.installs.Install", "install:read", "One install.")
+    onboardings: Any = connection_root(
+        "schema.onboarding.Onboarding", "onboarding:read", "Runs of installs through the steps of their products."
+    )
+    onboarding: Any = single_root("schema.onboarding.Onboarding", "onboarding:read", "One run.")
+    onboarding_steps: Any = connection_root("schema.onboarding.OnboardingStep", "onboarding:read", "Steps of products.")
+    onboarding_step: Any = single_root("schema.onboarding.OnboardingStep", "onboarding:read", "One step.")
+    onboarding_tasks: Any = connection_root(
+        "schema.onboarding.OnboardingTask", "onboarding:read", "How far steps are at installs."
+    )
+    onboarding_task: Any = single_root("schema.onboarding.OnboardingTask", "onboarding:read", "One of them.")
+    onboarding_changes: Any = connection_root(
+        "schema.onboarding.OnboardingChange", "onboarding:read", "What happened in onboardings."
+    )
+    onboarding_change: Any = single_root("schema.onboarding.OnboardingChange", "onboarding:read", "One change.")
     oauth_tokens: Any = connection_root("schema.installs.OAuthToken", "oauth_token:read", "State of OAuth tokens.")
     oauth_token: Any = single_root("schema.installs.OAuthToken", "oauth_token:read", "State of one OAuth token.")
     subscriptions: Any = connection_root("schema.billing.Subscription", "subscription:read", "Subscriptions.")

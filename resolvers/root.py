@@ -15,6 +15,7 @@ from resolvers.effects import EffectsMutations, EffectsQueries
 from resolvers.installs import InstallMutations
 from resolvers.legal_entities import LegalEntityMutations
 from resolvers.monitoring import MonitoringQueries
+from resolvers.onboarding import OnboardingMutations
 from resolvers.outside_payments import OutsidePaymentMutations
 from resolvers.partner_card import PartnerCardMutations, PartnerCardQueries
 from resolvers.partner_documents import PartnerDocumentMutations, PartnerDocumentQueries
@@ -52,6 +53,7 @@ class Mutation(
     PartnerDocumentMutations,
     CatalogMutations,
     InstallMutations,
+    OnboardingMutations,
     BillingMutations,
     SubscriptionMutations,
     WalletMutations,

@@ -87,6 +87,13 @@ class Install(Node):
     invoices: Any = to_many(
         "schema.billing.Invoice", models.Invoice.install_id, "Bills for this install.", requires="invoice:read"
     )
+    onboarding: Any = to_one(
+        "schema.onboarding.Onboarding",
+        models.Onboarding.install_id,
+        "How far it is with its setting up; null where the product has no steps.",
+        requires="onboarding:read",
+        optional=True,
+    )
     oauth_tokens: Any = to_many(
         "schema.installs.OAuthToken",
         models.OAuthToken.install_id,

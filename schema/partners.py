@@ -103,6 +103,12 @@ class Partner(Node):
     status_changes: Any = to_many(
         "schema.partner_card.PartnerStatusChange", models.PartnerStatusChange.partner_id, "History of the standing."
     )
+    onboardings: Any = to_many(
+        "schema.onboarding.Onboarding",
+        models.Onboarding.partner_id,
+        "How far the installs are with their setting up.",
+        requires="onboarding:read",
+    )
     next_payment_at: Any = sql(
         "SELECT min(s.ends_at) FROM subscriptions s WHERE s.partner_id = {row}.id AND s.status = 'ACTIVE' "
         "AND s.paused_at IS NULL AND NOT s.cancel_at_period_end",

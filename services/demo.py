@@ -17,10 +17,11 @@ from core.principal import Principal
 from core.settings import get_settings
 from domain.access import UserKind
 from domain.catalog import PricingModel, ProductKind, Term
-from models import Install, Partner, Plan, Product, Role, User, UserRole, Wallet
+from domain.onboarding import OnboardingTaskStatus
+from models import Install, Onboarding, Partner, Plan, Product, Role, User, UserRole, Wallet
 from policies.permissions import ALL
 from policies.roles import PARTNER_ROLES
-from services import billing, demo_card, installs, legal_entities, partners, wallets
+from services import billing, demo_card, installs, legal_entities, onboarding, partners, wallets
 from services.catalog import plans, products
 
 DEMO_USERS: Mapping[str, str] = MappingProxyType(
@@ -87,6 +88,13 @@ PRODUCTS = (
     _ProductSketch(FIRST_CODE, "Booking widget", ProductKind.WIDGET, 490, 890),
     _ProductSketch("fitness-cloud", "Fitness Cloud", ProductKind.SAAS, 1200, 2100),
     _ProductSketch("budget-manager", "IT Budget Manager", ProductKind.ON_PREMISE, 15_000, 26_000),
+)
+# Key, title in Russian and in English, whether required, and the days that it usually takes.
+STEPS = (
+    ("dictionaries", "Справочники", "Dictionaries", True, 2),
+    ("schedule", "Расписание", "Schedule", True, 3),
+    ("import", "Импорт клиентов", "Import of clients", False, 5),
+    ("first_payment", "Первая оплата", "First payment", True, 7),
 )
 PARTNERS = (
     _PartnerSketch("Orion", "ООО «Орион»", "7707083893", "770701001", "enterprise", "Anna Orlova", "anna@orion.test"),
@@ -159,12 +167,16 @@ async def _make_world(session: AsyncSession) -> None:
     await installs.create(session, MAKER, partner_id=vega.id, product_id=cloud.id)
     await _spend(session, orion)
     await demo_card.fill(session, MAKER, orion, seller=LEGAL_ENTITY["name"])
+    await _set_up(session, orion, lotos)
 
 
 async def _product(session: AsyncSession, sketch: _ProductSketch) -> tuple[Product, Plan, Plan]:
     made = await products.create(
         session, MAKER, values=products.ProductValues(code=sketch.code, name=sketch.name, kind=sketch.kind)
     )
+    for key, russian, english, required, days in STEPS:
+        values = onboarding.StepValues(title_ru=russian, title_en=english, required=required, typical_days=days)
+        await onboarding.create_step(session, MAKER, product_id=made.product.id, key=key, values=values)
     model = PricingModel.PER_SEAT
     tiers = [
         await plans.create(
@@ -214,6 +226,17 @@ async def _installed(session: AsyncSession, partner: Partner, product: Product) 
         )
     install = await installs.create(session, MAKER, partner_id=partner.id, product_id=product.id, tokens=tokens)
     return await installs.activate(session, MAKER, install_id=install.id)
+
+
+async def _set_up(session: AsyncSession, done: Partner, stuck: Partner) -> None:
+    """One partner has set everything up, another is stuck and calls for help."""
+    runs = select(Onboarding.id).order_by(Onboarding.id)
+    every = [onboarding.Report(key, OnboardingTaskStatus.DONE) for key, *_ in STEPS]
+    for run_id in await session.scalars(runs.where(Onboarding.partner_id == done.id)):
+        await onboarding.report(session, MAKER, onboarding_id=run_id, reports=every)
+    for run_id in await session.scalars(runs.where(Onboarding.partner_id == stuck.id)):
+        await onboarding.report(session, MAKER, onboarding_id=run_id, reports=every[:1])
+        await onboarding.ask_for_help(session, MAKER, onboarding_id=run_id, text="The schedule does not save")
 
 
 async def _subscribed(

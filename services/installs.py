@@ -25,7 +25,7 @@ from domain.wallets import AccountKind, WalletTransactionKind
 from ledger import post as ledger
 from models import Contact, Install, OAuthToken, Product, Subscription, SubscriptionChange
 from policies.scopes import scoped
-from services import audit, events, partners
+from services import audit, events, onboarding, partners
 from services.catalog import products
 from services.changes import apply, unique
 from services.partner_standing import check_standing
@@ -86,6 +86,8 @@ async def create(
         raise Conflict("the product is installed there", code="TAKEN", field=fields.path("productId"))
     if tokens is not None:
         await store_tokens(session, install, tokens, contact_id)
+    await session.flush()
+    await onboarding.begin(session, actor, install)
     after = {"status": InstallStatus.INSTALLED, "product_id": product_id, "tokens": tokens and "given"}
     await audit.record(session, actor, "install.create", install, before=None, after=after)
     await events.emit(session, install, "install.created", {"partnerId": str(partner_id)})
@@ -114,6 +116,7 @@ async def activate(session: AsyncSession, actor: Principal, *, install_id: int) 
     install.activated_at = install.activated_at or now
     trial = await start_trial(session, actor, install, product, now)
     bonus = await _welcome(session, actor, install, product)
+    await onboarding.begin(session, actor, install)
     await audit.record(
         session,
         actor,
@@ -139,6 +142,7 @@ async def disable(session: AsyncSession, actor: Principal, *, install_id: int) -
         return install
     before, after = apply(install, {"status": InstallStatus.DISABLED, "disabled_at": clock.now()})
     await _retire_tokens(session, install_id)
+    await onboarding.stop(session, actor, install)
     await audit.record(session, actor, "install.disable", install, before=before, after=after)
     await events.emit(session, install, "install.disabled", {})
     return install

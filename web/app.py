@@ -28,6 +28,7 @@ from web.health import health_routes
 from web.mailbox import mailbox_routes
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
+from web.onboarding import onboarding_routes
 from web.pages import graphiql_page, page_routes
 from web.partner_documents import partner_document_routes
 from web.partner_tables import partner_table_routes
@@ -68,6 +69,7 @@ def build() -> ASGIApp:
             *document_routes,
             *usage_routes,
             *event_routes,
+            *onboarding_routes,
             *external_routes,
             *partner_document_routes,
             *partner_table_routes,

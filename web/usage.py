@@ -10,24 +10,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from core.database import transaction
-from core.errors import Unauthenticated
-from core.principal import Principal
-from core.rates import Rates
-from core.settings import get_settings
 from ledger.charge import Charge, Charged, Outcome
 from ledger.post import InsufficientCoins, InvalidCoins, check_amount
 from models import WalletHold
-from services import access, wallets
+from services import wallets
 from services.install_state import install_state_for_product
 from services.wallets.holds import DEFAULT_LIFE
 from services.wallets.usage import MOST_AT_ONCE, REFERENCE, refusal_of
 from web.install_state import told_state
+from web.project import product_of
 from web.rest import Fields, Malformed, answer, failure, json_object, path_key, rest
 
 PATH = "/api/v1/usage"
 LONGEST_KEY = 200
 LONGEST_DESCRIPTION = 500
-_rates = Rates()
 _CHARGE = frozenset({"installId", "amount", "description", "record"})
 _LISTED = frozenset({"installId", "amount", "description", "idempotencyKey"})
 _HOLD = frozenset({"installId", "amount", "description", "expiresInSeconds"})
@@ -35,7 +31,7 @@ _HOLD = frozenset({"installId", "amount", "description", "expiresInSeconds"})
 
 async def charge(request: Request) -> Response:
     """Take coins at once; what cannot be taken is refused with 402 and, unless told otherwise, kept for a person."""
-    actor = await _product(request)
+    actor = await product_of(request)
     fields = Fields(await json_object(request), _CHARGE)
     asked = _charge(fields, _key(request))
     record = fields.flag("record", default=True)
@@ -50,7 +46,7 @@ async def charge(request: Request) -> Response:
 
 async def charge_many(request: Request) -> Response:
     """Up to 1,000 charges in one transaction, each applied or refused for itself, in the order given."""
-    actor = await _product(request)
+    actor = await product_of(request)
     body = Fields(await json_object(request), frozenset({"charges"}))
     asked = [
         _charge(fields, fields.text("idempotencyKey", most_chars=LONGEST_KEY))
@@ -62,7 +58,7 @@ async def charge_many(request: Request) -> Response:
 
 async def balance(request: Request) -> Response:
     """What the wallet of an install holds."""
-    actor = await _product(request)
+    actor = await product_of(request)
     held = await wallets.balance_of(actor, path_key(request, "install_id", "Install"))
     return answer(
         {
@@ -79,7 +75,7 @@ async def balance(request: Request) -> Response:
 
 async def install(request: Request) -> Response:
     """How an install stands: whether it may be used now, until when, its subscription, coins and waiting bill."""
-    actor = await _product(request)
+    actor = await product_of(request)
     async with transaction() as session:
         return answer(
             told_state(await install_state_for_product(session, actor, path_key(request, "install_id", "Install")))
@@ -88,7 +84,7 @@ async def install(request: Request) -> Response:
 
 async def hold(request: Request) -> Response:
     """Set coins aside until they are captured, released, or their time is over."""
-    actor = await _product(request)
+    actor = await product_of(request)
     fields = Fields(await json_object(request), _HOLD)
     asked = _charge(fields, _key(request))
     seconds = fields.whole("expiresInSeconds", default=int(DEFAULT_LIFE.total_seconds()))
@@ -108,14 +104,14 @@ async def hold(request: Request) -> Response:
 
 async def show_hold(request: Request) -> Response:
     """A hold as it is."""
-    actor = await _product(request)
+    actor = await product_of(request)
     async with transaction() as session:
         return answer(_hold(await wallets.find_hold(session, actor, path_key(request, "hold_id", "WalletHold"))))
 
 
 async def capture(request: Request) -> Response:
     """Spend a hold, or a part of it and give the rest back."""
-    actor = await _product(request)
+    actor = await product_of(request)
     amount = Fields(await json_object(request), frozenset({"amount"})).decimal("amount", optional=True)
     async with transaction() as session:
         held = await wallets.capture(session, actor, hold_id=path_key(request, "hold_id", "WalletHold"), amount=amount)
@@ -124,19 +120,9 @@ async def capture(request: Request) -> Response:
 
 async def release(request: Request) -> Response:
     """Give a hold back."""
-    actor = await _product(request)
+    actor = await product_of(request)
     async with transaction() as session:
         return answer(_hold(await wallets.release(session, actor, hold_id=path_key(request, "hold_id", "WalletHold"))))
-
-
-async def _product(request: Request) -> Principal:
-    token = request.headers.get("x-project-token")
-    if token is None:
-        raise Unauthenticated("send the project token in X-Project-Token")
-    async with transaction() as session:
-        actor = await access.product_principal(session, token)
-    _rates.take(actor.product_id, get_settings().usage_requests_per_minute)
-    return actor
 
 
 def _key(request: Request) -> str:

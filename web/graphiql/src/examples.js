@@ -147,6 +147,37 @@ query Changes {
 `,
   },
   {
+    needs: ["onboarding:read", "partner:read", "product:read"],
+    query: `# Whose setting up has not moved for a week, longest first.
+query StuckOnboardings {
+  onboardings(
+    first: 20
+    filter: { status: RUNNING, unmovedForDays: 7 }
+    orderBy: { field: MOVED_AT, direction: ASC }
+  ) {
+    nodes {
+      partner {
+        name
+      }
+      product {
+        name
+      }
+      progressPercent
+      needsHelp
+      movedAt
+      tasks {
+        status
+        step {
+          titleEn
+          required
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
     needs: ["partner:read", "partner:write"],
     query: `# A mutation answers with the object as the caller wants to see it, or says what was wrong.
 mutation CreatePartner($input: PartnerCreateInput!) {
