@@ -38,6 +38,7 @@ def serve(
             forwarded_allow_ips=settings.trusted_proxies,
             log_level="warning",
             timeout_graceful_shutdown=GRACEFUL_STOP_SECONDS,
+            ws_max_size=settings.body_limit_bytes,
         )
         handed = None if socket_fd is None else [socket.socket(fileno=socket_fd)]
         uvicorn.Server(config).run(sockets=handed)

@@ -140,13 +140,16 @@ def statement_pool() -> ReadPool:
 
 
 @asynccontextmanager
-async def transaction(principal: Principal | None = None) -> AsyncIterator[AsyncSession]:
+async def transaction(principal: Principal | None = None, *, snapshot: bool = False) -> AsyncIterator[AsyncSession]:
     """One write transaction, committed at the end of the block and rolled back on any exception.
 
     Parameters:
         principal: tenants run under row-level security; everybody else, and ``None``, as the application.
+        snapshot: read only, and all of it as it was at one moment.
     """
     async with AsyncSession(engine(), expire_on_commit=False) as session, session.begin():
+        if snapshot:
+            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         if principal is not None and principal.is_tenant:
             await session.execute(text(f"SET LOCAL ROLE {TENANT_ROLE}"))
             await session.execute(

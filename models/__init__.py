@@ -15,6 +15,7 @@ from models.access import (
 from models.audit import AccessLogEntry, AuditEvent, AuditSegment
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
+from models.bulk import BulkOperation, BulkOperationChunk, BulkOperationProblem
 from models.catalog import CoinPackage, Plan, PlanPrice, Product
 from models.currencies import CurrencyRate
 from models.documents import InvoiceDocument
@@ -56,6 +57,9 @@ __all__ = [
     "AuditSegment",
     "BankStatement",
     "Base",
+    "BulkOperation",
+    "BulkOperationChunk",
+    "BulkOperationProblem",
     "CoinPackage",
     "Contact",
     "CurrencyRate",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Table
 
+from core.changes import CHANGES_CHANNEL
 from core.database import APP_ROLE, PARTNER_SETTING, TENANT_ROLE
 from models.audit_functions import audit_functions
 from models.base import Base
@@ -60,6 +61,7 @@ TENANT_SECRETS = {
 TENANT_WRITES = {
     "api_tokens": "INSERT, UPDATE",
     "audit_events": "INSERT",
+    "bulk_operations": "INSERT, UPDATE",
     "contacts": "INSERT, UPDATE",
     "idempotency_records": "INSERT, UPDATE",
     "invoices": "UPDATE",
@@ -72,6 +74,9 @@ TENANT_WRITES = {
     "payments": "INSERT, UPDATE",
     "sessions": "UPDATE",
 }
+
+# Whose rows people watch while they change.
+WATCHED = frozenset({"bulk_operations"})
 
 OUTBOX_CHANNEL = "kontora_outbox"
 
@@ -97,6 +102,7 @@ def statements() -> Iterator[str]:
     yield from redaction_functions()
     yield from audit_functions()
     yield from _outbox_notice()
+    yield from _change_notices()
 
 
 def _roles() -> Iterator[str]:
@@ -211,3 +217,18 @@ def _outbox_notice() -> Iterator[str]:
         CREATE OR REPLACE TRIGGER outbox_notice AFTER INSERT ON outbox_messages
         FOR EACH STATEMENT EXECUTE FUNCTION notify_outbox()
     """
+
+
+def _change_notices() -> Iterator[str]:
+    yield f"""
+        CREATE OR REPLACE FUNCTION notify_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_notify('{CHANGES_CHANNEL}', TG_TABLE_NAME || ':' || NEW.id);
+            RETURN NULL;
+        END $$
+    """
+    for name in sorted(WATCHED):
+        yield f"""
+            CREATE OR REPLACE TRIGGER change_notice AFTER UPDATE ON {name}
+            FOR EACH ROW EXECUTE FUNCTION notify_change()
+        """

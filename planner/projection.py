@@ -88,14 +88,17 @@ class _Projection:
             for type_ in base.type_map.values()
             if isinstance(type_, GraphQLObjectType) and type_.interfaces and self.visible(type_)
         ]
-        mutation = self.type(base.mutation_type) if base.mutation_type and self.fields(base.mutation_type) else None
         return GraphQLSchema(
             query=self.type(base.query_type),
-            mutation=mutation,
+            mutation=self.root(base.mutation_type),
+            subscription=self.root(base.subscription_type),
             types=nodes,
             directives=base.directives,
             description=base.description,
         )
+
+    def root(self, type_: GraphQLObjectType | None) -> Any:
+        return self.type(type_) if type_ is not None and self.fields(type_) else None
 
     def visible(self, type_: Any) -> bool:
         binding = binding_of(_row_type(type_))

@@ -107,7 +107,7 @@ class Operation:
     missing: Forbidden | None
     introspection: bool
     mixed: bool
-    plans: _Kept[Any, _Plan] = field(default_factory=lambda: _Kept(KEPT_PLANS))
+    plans: _Kept[Any, Plan] = field(default_factory=lambda: _Kept(KEPT_PLANS))
 
     @property
     def name(self) -> str | None:
@@ -119,9 +119,16 @@ class Operation:
         """Whether it changes something."""
         return self.node.operation is OperationType.MUTATION
 
+    @property
+    def is_subscription(self) -> bool:
+        """Whether it is answered again and again."""
+        return self.node.operation is OperationType.SUBSCRIPTION
+
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
+    """How an operation is run: one statement over the tables, and functions."""
+
     cost: int
     statement: Statement | None
     functions: list[FunctionCall]
@@ -254,6 +261,9 @@ class Planner:
         if operation.is_mutation and not allow_mutation:
             error = KontoraError("mutations are sent by POST", code="MUTATION_BY_GET")
             return Answer.refused(told(error))
+        if operation.is_subscription:
+            message = "subscriptions are served over WebSocket, by the protocol graphql-transport-ws"
+            return Answer.refused(told(KontoraError(message, code="SUBSCRIPTION_BY_HTTP")))
         if operation.missing is not None:
             return Answer.refused(told(operation.missing))
         if operation.introspection:
@@ -261,17 +271,12 @@ class Planner:
                 message = "ask for `__schema` and `__type` in an operation of their own"
                 return Answer.refused(told(KontoraError(message, code="MIXED_INTROSPECTION")))
             return self._introspect(operation, variables)
-        values = NO_VARIABLES
-        if operation.node.variable_definitions:
-            coerced = get_variable_values(
-                operation.schema, operation.node.variable_definitions, variables or {}, max_errors=5
-            )
-            if isinstance(coerced, list):
-                return Answer.refused(*(told_graphql(error, "BAD_USER_INPUT") for error in coerced))
-            values = coerced
+        values = coerced(operation, variables)
+        if isinstance(values, Answer):
+            return values
         context = RunContext.of(principal)
         try:
-            plan = self._plan(operation, values, context)
+            plan = self.plan(operation, values, context)
             if operation.is_mutation:
                 return await self._mutate(plan, values, context, run_mutation)
             return await self._query(plan, values, context)
@@ -280,7 +285,12 @@ class Planner:
         except asyncpg.QueryCanceledError:
             return Answer.refused(told(StatementTimeout("the query took too long; ask for less")))
 
-    def _plan(self, operation: Operation, values: VariableValues, context: RunContext) -> _Plan:
+    def plan(self, operation: Operation, values: VariableValues, context: RunContext) -> Plan:
+        """How to run an operation with variables of this shape.
+
+        Raises:
+            CostTooHigh: it costs more than is allowed.
+        """
         key = (_shape(values.coerced), context.principal.kind)
         plan = operation.plans.get(key)
         if plan is not None:
@@ -304,14 +314,14 @@ class Planner:
         if tables:
             draft = self._draft(operation, selector, context, logged=context.principal.kind == LOGGED_KIND)
             statement = compile_roots(draft, operation.schema, tables)
-        plan = _Plan(cost, statement, functions, [selected.key for selected in roots], constants)
+        plan = Plan(cost, statement, functions, [selected.key for selected in roots], constants)
         return operation.plans.put(key, plan)
 
     def _draft(self, operation: Operation, selector: Selector, context: RunContext, *, logged: bool) -> Draft:
         scope = Scope(selector, context.principal)
         return Draft(scope, operation.document_hash, operation.name, operation.fields, logged)
 
-    async def _query(self, plan: _Plan, values: VariableValues, context: RunContext) -> Answer:
+    async def _query(self, plan: Plan, values: VariableValues, context: RunContext) -> Answer:
         principal = context.principal
         pool = read_pool(tenant=principal.is_tenant, primary=principal.kind == LOGGED_KIND)
         statement = plan.statement
@@ -328,7 +338,7 @@ class Planner:
         return Answer({key: data[key] for key in plan.keys}, cost=plan.cost)
 
     async def _mutate(
-        self, plan: _Plan, values: VariableValues, context: RunContext, run_mutation: MutationRunner
+        self, plan: Plan, values: VariableValues, context: RunContext, run_mutation: MutationRunner
     ) -> Answer:
         data: dict[str, Any] = dict(plan.constants)
         # All arguments are judged before anything is changed.
@@ -351,6 +361,17 @@ class Planner:
         result = execute_sync(operation.schema, DocumentNode(definitions=definitions), variable_values=variables)
         errors = [told_graphql(error, "INTROSPECTION_FAILED") for error in result.errors or ()]
         return Answer(result.data, errors)
+
+
+def coerced(operation: Operation, variables: dict[str, Any] | None) -> VariableValues | Answer:
+    """The operation's variables as its types take them, or the answer that refuses them."""
+    definitions = operation.node.variable_definitions
+    if not definitions:
+        return NO_VARIABLES
+    values = get_variable_values(operation.schema, definitions, variables or {}, max_errors=5)
+    if isinstance(values, list):
+        return Answer.refused(*(told_graphql(error, "BAD_USER_INPUT") for error in values))
+    return values
 
 
 def _introspection(names: list[str]) -> tuple[bool, bool]:

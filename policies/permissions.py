@@ -66,6 +66,8 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "access_log:read": "Read who looked at partners' data.",
         "event:read": "Read events told to products, and their deliveries.",
         "event:write": "Send events to products again, and try their endpoints.",
+        "bulk_operation:read": "Read how imports and exports go.",
+        "bulk_operation:write": "Export what one may read, import what one may write, cancel either.",
         "dashboard:read": "Read the figures of the dashboard.",
         "currency_rate:read": "Read rates of currencies.",
         "currency_rate:write": "Enter rates of currencies.",

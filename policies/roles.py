@@ -7,6 +7,7 @@ from types import MappingProxyType
 from policies.permissions import ALL
 
 _SELF = frozenset({"viewer:self", "api_token:read", "api_token:write"})
+_BULK = frozenset({"bulk_operation:read", "bulk_operation:write"})
 _BUSINESS_READ = frozenset(
     {
         "partner:read",
@@ -30,6 +31,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             "Plans, subscriptions, invoices, payments and wallets.",
             _SELF
             | _BUSINESS_READ
+            | _BULK
             | {
                 "partner:pii",
                 "partner:status",
@@ -83,6 +85,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             "Partners and their payments.",
             _SELF
             | _BUSINESS_READ
+            | _BULK
             | {"partner:pii", "partner:write", "partner:status", "invoice_document:issue", "dashboard:read"}
             | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"}
             | {"partner_document:read", "partner_document:write"}
@@ -91,6 +94,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         "IMPLEMENTATION": (
             "Installs, their activation and their onboarding.",
             _SELF
+            | _BULK
             | {"partner:read", "partner:pii", "product:read", "plan:read", "install:read", "install:write"}
             | {
                 "install:activate",
@@ -119,6 +123,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             "Own partner only: all of its data, its subscriptions, payment links and API tokens.",
             _SELF
             | _BUSINESS_READ
+            | _BULK
             | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
             | {"wallet:buy", "wallet:configure", "partner_contract:read", "partner_document:read"}
             | {"onboarding:read", "onboarding:help"},

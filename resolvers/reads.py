@@ -146,6 +146,14 @@ class Reads:
     ledger_entry: Any = single_root("schema.wallets.LedgerEntry", "wallet:read", "One leg.")
     ledger_accounts: Any = connection_root("schema.wallets.LedgerAccount", "wallet:read", "Accounts of the journal.")
     ledger_account: Any = single_root("schema.wallets.LedgerAccount", "wallet:read", "One account.")
+    bulk_operations: Any = connection_root("schema.bulk.BulkOperation", "bulk_operation:read", "Imports and exports.")
+    bulk_operation: Any = single_root("schema.bulk.BulkOperation", "bulk_operation:read", "One import or export.")
+    bulk_operation_problems: Any = connection_root(
+        "schema.bulk.BulkOperationProblem", "bulk_operation:read", "What is wrong with rows of imports."
+    )
+    bulk_operation_problem: Any = single_root(
+        "schema.bulk.BulkOperationProblem", "bulk_operation:read", "One wrong row."
+    )
     users: Any = connection_root("schema.access.User", "user:read", "People who sign in.")
     user: Any = single_root("schema.access.User", "user:read", "One user.")
     roles: Any = connection_root("schema.access.Role", "role:read", "Roles.")

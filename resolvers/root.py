@@ -8,6 +8,7 @@ from planner.run import Planner
 from planner.scalars import schema_config
 from resolvers.access import AccessMutations, AccessQueries
 from resolvers.billing import BillingMutations, BillingQueries
+from resolvers.bulk import BulkMutations, BulkQueries, BulkSubscriptions
 from resolvers.catalog import CatalogMutations
 from resolvers.dashboard import CurrencyMutations, DashboardQueries
 from resolvers.documents import DocumentMutations, DocumentQueries
@@ -41,6 +42,7 @@ class Query(
     DashboardQueries,
     PartnerCardQueries,
     PartnerDocumentQueries,
+    BulkQueries,
 ):
     """What can be read."""
 
@@ -64,9 +66,15 @@ class Mutation(
     OutsidePaymentMutations,
     CurrencyMutations,
     EffectsMutations,
+    BulkMutations,
 ):
     """What can be done."""
 
 
-schema = strawberry.Schema(Query, mutation=Mutation, config=schema_config())
+@strawberry.type(description="What can be watched, over WebSocket by the protocol graphql-transport-ws.")
+class SubscriptionRoot(BulkSubscriptions):
+    """What can be watched; `Subscription` is what our partners pay for."""
+
+
+schema = strawberry.Schema(Query, mutation=Mutation, subscription=SubscriptionRoot, config=schema_config())
 planner = Planner(schema)

@@ -8,30 +8,32 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.database import dispose
 from core.logging import configure_logging
 from core.settings import get_settings
 from domain.monitoring import ProcessKind
+from planner.live import answers
 from resolvers.mutation import run_mutation
 from resolvers.root import planner
 from web.amocrm import amocrm_routes
 from web.auth import principal_of_scope
+from web.bulk import bulk_routes
 from web.documents import document_routes
 from web.errors import broken, refused
 from web.events import event_routes
 from web.external import external_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
+from web.live import GraphQLSocket
 from web.mailbox import mailbox_routes
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.onboarding import onboarding_routes
 from web.pages import graphiql_page, page_routes
 from web.partner_documents import partner_document_routes
-from web.partner_tables import partner_table_routes
 from web.pay import pay_routes
 from web.usage import usage_routes
 from web.webhooks import webhook_routes
@@ -58,9 +60,11 @@ def build() -> ASGIApp:
         graphiql_page,
         body_limit_bytes=get_settings().body_limit_bytes,
     )
+    socket = GraphQLSocket(partial(answers, planner, run_mutation=run_mutation), principal_of_scope)
     rest = Starlette(
         routes=[
             Route(GRAPHQL_PATH, endpoint),
+            WebSocketRoute(GRAPHQL_PATH, socket.serve),
             *health_routes,
             *metrics_routes,
             *webhook_routes,
@@ -72,7 +76,7 @@ def build() -> ASGIApp:
             *onboarding_routes,
             *external_routes,
             *partner_document_routes,
-            *partner_table_routes,
+            *bulk_routes,
             *widget_routes,
             *amocrm_routes(),
             *page_routes,

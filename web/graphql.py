@@ -102,7 +102,7 @@ class GraphQLEndpoint:
         extra = [(b"allow", b"GET, POST")] if status == 405 else []
         if status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
-        await _send(send, _body(answer), status, media_type, extra)
+        await _send(send, dumps(answer_of(answer)), status, media_type, extra)
 
     async def _read(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> GraphQLRequest:
         if scope["method"] in ("GET", "HEAD"):
@@ -115,7 +115,7 @@ class GraphQLEndpoint:
         charset = parameters.partition("charset=")[2].strip(' "')
         if charset not in ("", "utf-8", "utf8"):
             raise BadRequest("send the body in UTF-8", status=415, code="UNSUPPORTED_MEDIA_TYPE")
-        return _from_json(await self._body(headers, receive))
+        return request_of(_parsed(await self._body(headers, receive)))
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         too_large = BadRequest(
@@ -183,8 +183,12 @@ def _from_query_string(query_string: bytes) -> GraphQLRequest:
     return _request(single.get("query"), single.get("operationName") or None, variables)
 
 
-def _from_json(body: bytes) -> GraphQLRequest:
-    value = _parsed(body)
+def request_of(value: Any) -> GraphQLRequest:
+    """The request that a parsed body makes.
+
+    Raises:
+        BadRequest: it makes none.
+    """
     if not isinstance(value, dict):
         raise BadRequest("the body must be a JSON object with `query`; batches are not served")
     _checked_map(value.get("extensions"), "extensions")
@@ -247,7 +251,8 @@ def _status(answer: Answer, media_type: str) -> int:
     return 400
 
 
-def _body(answer: Answer) -> bytes:
+def answer_of(answer: Answer) -> dict[str, Any]:
+    """An answer as clients read it: data, errors and extensions."""
     whole: dict[str, Any] = {}
     if answer.ran:
         whole["data"] = answer.data
@@ -259,7 +264,7 @@ def _body(answer: Answer) -> bytes:
         extensions["requestId"] = current_request().request_id
     if extensions:
         whole["extensions"] = extensions
-    return dumps(whole)
+    return whole
 
 
 async def _send(send: Send, body: bytes, status: int, media_type: str, extra: list[tuple[bytes, bytes]]) -> None:

@@ -31,11 +31,14 @@ class RequestMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         info = _info(scope)
         enter_request(info)
+        if scope["type"] == "websocket":
+            await self.app(scope, receive, send)
+            return
         started = time.perf_counter()
         status = 0
         request_id = info.request_id.encode()

@@ -5,8 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 
 HANDLER_MODULES = (
-    *("workers.amocrm", "workers.audit", "workers.billing", "workers.events", "workers.mail"),
-    *("workers.partner_documents", "workers.upkeep", "workers.wallets"),
+    "workers.amocrm",
+    "workers.audit",
+    "workers.billing",
+    "workers.bulk",
+    "workers.events",
+    "workers.mail",
+    "workers.partner_documents",
+    "workers.upkeep",
+    "workers.wallets",
 )
 
 

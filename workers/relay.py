@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import redis.exceptions
 from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy import text
@@ -15,6 +14,7 @@ from sqlalchemy import text
 from core import database
 from core.database import DATABASE_ERRORS
 from core.logging import get_logger
+from core.notices import hear
 from models.security import OUTBOX_CHANNEL
 from workers.broker import queue_size
 from workers.outbox import HANDLERS, declare_actors
@@ -54,7 +54,10 @@ class Relay:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Relay until ``stopping`` is set."""
-        listener = asyncio.create_task(self._listen())
+        # Polling goes on while the listener reconnects.
+        listener = asyncio.create_task(
+            hear(OUTBOX_CHANNEL, self._noticed, connected=self._wake.set, name="kontora-relay")
+        )
         try:
             while not stopping.is_set():
                 self._wake.clear()
@@ -109,30 +112,7 @@ class Relay:
             left.pop(0)
         return []
 
-    async def _listen(self) -> None:
-        """Wake the relay at each commit that wrote messages; polling goes on while this is reconnecting."""
-        while True:
-            try:
-                await self._listen_until_closed()
-            except DATABASE_ERRORS as error:
-                log.warning("the relay's listener lost PostgreSQL", error=type(error).__name__)
-            await asyncio.sleep(RECONNECT_SECONDS)
-
-    async def _listen_until_closed(self) -> None:
-        connection = await asyncpg.connect(
-            database.database_url(),
-            server_settings={"role": database.APP_ROLE, "application_name": "kontora-relay"},
-        )
-        closed = asyncio.Event()
-        connection.add_termination_listener(lambda _connection: closed.set())
-        try:
-            await connection.add_listener(OUTBOX_CHANNEL, self._noticed)
-            self._wake.set()
-            await closed.wait()
-        finally:
-            connection.terminate()
-
-    def _noticed(self, *_notice: Any) -> None:
+    def _noticed(self, _text: str) -> None:
         self._wake.set()
 
 

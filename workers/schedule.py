@@ -38,6 +38,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "audit.verify": "20 3 * * *",
         "billing.cancel_lapsed": "*/10 * * * *",
         "billing.verify": "40 2 * * *",
+        "bulk_operations.expire": "25 * * * *",
         "gateways.check": "* * * * *",
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",

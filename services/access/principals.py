@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -48,6 +49,12 @@ _BY_API_TOKEN = _STANDING.format(
     columns="c.id AS api_token_id, c.permissions AS scopes, c.last_used_at",
     source="api_tokens c",
     condition="c.token_hash = $1",
+    may_sign_in=_MAY_SIGN_IN,
+)
+_BY_USER = _STANDING.format(
+    columns="NULL AS session_id",
+    source="(SELECT id AS user_id, NULL AS revoked_at, 'infinity'::timestamptz AS expires_at FROM users) c",
+    condition="c.user_id = $1",
     may_sign_in=_MAY_SIGN_IN,
 )
 _EXPIRED = "the credentials are not valid or have expired; sign in again"
@@ -100,6 +107,16 @@ async def principal_of_api_token(token: str) -> Principal:
         async with transaction() as session:
             await session.execute(update(ApiToken).where(ApiToken.id == row["api_token_id"]).values(last_used_at=now))
     return _principal(row)
+
+
+async def principal_of_user(user_id: int, scopes: frozenset[str]) -> Principal:
+    """A user in whose name a worker does what was asked for: at most what was allowed then, at most what is now.
+
+    Raises:
+        Unauthenticated: the user has been blocked since.
+    """
+    found = _principal(await _standing(_BY_USER, user_id))
+    return replace(found, permissions=found.permissions & scopes)
 
 
 async def _standing(sql: str, key: Any) -> asyncpg.Record:

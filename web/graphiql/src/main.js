@@ -4,6 +4,7 @@ import "graphiql/style.css";
 import "./page.css";
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
+import { createClient } from "graphql-ws";
 import { createElement as element } from "react";
 import { createRoot } from "react-dom/client";
 import { examples } from "./examples.js";
@@ -11,6 +12,7 @@ import { examples } from "./examples.js";
 const fetcher = createGraphiQLFetcher({
   url: "/graphql",
   headers: { Accept: "application/graphql-response+json", "X-Kontora-CSRF": "1" },
+  wsClient: createClient({ url: location.origin.replace("http", "ws") + "/graphql" }),
 });
 
 const answer = await fetch("/graphql", {

@@ -1,4 +1,4 @@
-"""Tables of partners, licences and payments as CSV and XLSX files: written whole, read row by row (PAR-5)."""
+"""Tables as CSV and XLSX files: written row by row, read with suspicion (PAR-5)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import csv
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from typing import IO, Any
 
 import xlsxwriter
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from core.errors import UserError
+from domain.bulk import TableFormat
 from domain.tables import as_typed, harmless
 
-MOST_ROWS = 5_000
+MOST_ROWS = 50_000
+# What a sheet holds, by its format.
+MOST_SHEET_ROWS = 1_048_575
 MOST_COLUMNS = 50
 LONGEST_CELL_CHARS = 10_000
 MOST_UNPACKED_BYTES = 100_000_000
@@ -30,23 +32,65 @@ _BROKEN = (
 )
 
 
-class TableFormat(StrEnum):
-    """How a table is written."""
-
-    CSV = "csv"
-    XLSX = "xlsx"
-
-
 class UnreadableTable(UserError):
     """The file is not a table of this format, or is larger than what is taken."""
 
     code = "UNREADABLE_TABLE"
 
 
-def write_table(format: TableFormat, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """The file; text that a spreadsheet would take for a formula gets a quote before it."""
-    shown = ([_cell(value) for value in row] for row in rows)
-    return _write_csv(header, shown) if format is TableFormat.CSV else _write_xlsx(header, shown)
+class TooManyRows(UserError):
+    """A sheet of this format cannot hold so many rows."""
+
+    code = "TOO_MANY_ROWS"
+
+
+class TableWriter:
+    """Writes a table into a file, in constant memory.
+
+    Text that a spreadsheet would take for a formula gets a quote before it.
+
+    Parameters:
+        file: opened for writing bytes; written completely once :meth:`finish` was called.
+    """
+
+    def __init__(self, file: IO[bytes], format: TableFormat, header: Sequence[str]) -> None:
+        self._rows = 0
+        if format is TableFormat.CSV:
+            # With the mark, Excel reads it as UTF-8.
+            self._text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=True)
+            self._csv = csv.writer(self._text, lineterminator="\r\n")
+            self._book = None
+        else:
+            options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+            self._book = xlsxwriter.Workbook(file, options)
+            self._sheet = self._book.add_worksheet()
+        self._write(header)
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Write some rows.
+
+        Raises:
+            TooManyRows: the format holds no more.
+        """
+        if self._book is not None and self._rows + len(rows) > MOST_SHEET_ROWS + 1:
+            raise TooManyRows(f"a workbook holds {MOST_SHEET_ROWS} rows; ask for CSV")
+        for row in rows:
+            self._write([_cell(value) for value in row])
+
+    def finish(self) -> None:
+        """Write what is left, and leave the file open."""
+        if self._book is not None:
+            self._book.close()
+        else:
+            self._text.detach()
+
+    def _write(self, cells: Sequence[str]) -> None:
+        if self._book is None:
+            self._csv.writerow(cells)
+        else:
+            for column, text in enumerate(cells):
+                self._sheet.write_string(self._rows, column, text)
+        self._rows += 1
 
 
 def read_table(content: bytes) -> list[list[str]]:
@@ -71,27 +115,6 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return value.isoformat() if isinstance(value, datetime) else harmless(str(value))
-
-
-def _write_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    # With the mark, Excel reads it as UTF-8.
-    return out.getvalue().encode("utf-8-sig")
-
-
-def _write_xlsx(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    out = io.BytesIO()
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(out, options) as book:
-        sheet = book.add_worksheet()
-        sheet.write_row(0, 0, header)
-        for number, row in enumerate(rows, 1):
-            for column, text in enumerate(row):
-                sheet.write_string(number, column, text)
-    return out.getvalue()
 
 
 def _read_csv(content: bytes) -> Iterator[list[str]]:

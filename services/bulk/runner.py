@@ -1,0 +1,256 @@
+"""Running a bulk operation in a worker: again from the beginning after a crash, its effect once (PAR-5, OPS-5)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import IO, Any
+
+from sqlalchemy import delete, insert, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core import clock
+from core.database import transaction
+from core.errors import Forbidden, KontoraError, Unauthenticated, UserError
+from core.principal import Principal
+from core.request import current_request
+from domain.bulk import BulkOperationStatus, is_final
+from models import AccessLogEntry, BulkOperation, BulkOperationProblem
+from services import access, audit
+from services.bulk.exports import export_of, rows_of
+from services.bulk.files import keep_file, read_file
+from services.bulk.partner_import import ImportReport, import_partners
+from services.bulk.tables import TableWriter, read_table
+
+PROGRESS_SECONDS = 0.3
+
+
+class Overtaken(KontoraError):
+    """The operation was cancelled, or another worker has begun it anew; what this one did is rolled back."""
+
+    code = "OVERTAKEN"
+
+
+class RowsRefused(UserError):
+    """Rows of the file are wrong, so none was taken."""
+
+    code = "ROWS_REFUSED"
+
+
+class _Refused(Exception):
+    """Ends the transaction of a dry run, or of a file with problems, and carries what came of it."""
+
+    def __init__(self, report: ImportReport) -> None:
+        super().__init__()
+        self.report = report
+
+
+@dataclass(slots=True)
+class _Try:
+    """One try to run an operation; nothing is written for it once another one has begun."""
+
+    operation: BulkOperation
+    actor: Principal
+    told_at: float = 0.0
+
+    async def progress(self, done: int, of: int) -> None:
+        """Say how far it is, every now and then, in a transaction of its own.
+
+        Raises:
+            Overtaken: it is to stop.
+        """
+        if time.monotonic() - self.told_at < PROGRESS_SECONDS:
+            return
+        self.told_at = time.monotonic()
+        async with transaction() as session:
+            await self.change(session, done_count=done, row_count=of)
+
+    async def change(self, session: AsyncSession, **values: Any) -> None:
+        """Change the operation's row.
+
+        Raises:
+            Overtaken: it is no longer this try's.
+        """
+        mine = (
+            update(BulkOperation)
+            .where(
+                BulkOperation.id == self.operation.id,
+                BulkOperation.status == BulkOperationStatus.RUNNING,
+                BulkOperation.attempts == self.operation.attempts,
+            )
+            .values(values)
+        )
+        if await session.scalar(mine.returning(BulkOperation.id)) is None:
+            raise Overtaken(f"bulk operation {self.operation.id} was cancelled or is run by another worker")
+
+    async def end(self, session: AsyncSession, status: BulkOperationStatus, **values: Any) -> None:
+        """Come to the end, in the transaction of the effect.
+
+        Raises:
+            Overtaken: it is no longer this try's.
+        """
+        await self.change(session, status=status, finished_at=clock.now(), **values)
+        after = {"status": status, **values}
+        await audit.record(
+            session, self.actor, "bulk_operation.finish", self.operation, before={"status": "RUNNING"}, after=after
+        )
+
+
+async def run(operation_id: int) -> None:
+    """Run an operation to its end; a failure that the caller can mend is its end too."""
+    begun = await _begin(operation_id)
+    if begun is None:
+        return
+    try:
+        if begun.operation.kind.is_import:
+            await _import(begun)
+        else:
+            await _export(begun)
+    except Overtaken:
+        return
+    except (UserError, Forbidden) as error:
+        async with transaction() as session:
+            await begun.end(session, BulkOperationStatus.FAILED, error_code=error.code, error_message=error.message)
+
+
+async def give_up(session: AsyncSession, operation_id: int) -> None:
+    """End an operation that failed again and again for a reason of ours."""
+    operation = await session.get_one(BulkOperation, operation_id, with_for_update=True)
+    if not is_final(operation.status):
+        operation.status, operation.finished_at = BulkOperationStatus.FAILED, clock.now()
+        operation.error_code, operation.error_message = "INTERNAL", "something went wrong on our side"
+
+
+async def _begin(operation_id: int) -> _Try | None:
+    async with transaction() as session:
+        operation = await session.get_one(BulkOperation, operation_id, with_for_update=True)
+        if is_final(operation.status):
+            return None
+        operation.status = BulkOperationStatus.RUNNING
+        operation.attempts += 1
+        operation.started_at = operation.started_at or clock.now()
+        operation.done_count = 0
+        await session.flush()
+        try:
+            actor = await access.principal_of_user(operation.requested_by_user_id, frozenset(operation.permissions))
+        except Unauthenticated:
+            operation.status, operation.finished_at = BulkOperationStatus.CANCELED, clock.now()
+            return None
+    return _Try(operation, actor)
+
+
+async def _import(begun: _Try) -> None:
+    content = await _file(begun.operation.id)
+    table = await asyncio.to_thread(read_table, content)
+    try:
+        async with transaction(begun.actor) as session:
+            report = await import_partners(session, begun.actor, table, begun.progress)
+            if begun.operation.dry_run or report.problems:
+                raise _Refused(report)
+            await begun.end(session, BulkOperationStatus.COMPLETED, **_counts(report))
+    except _Refused as refused:
+        async with transaction() as session:
+            await _report(session, begun, refused.report)
+
+
+async def _report(session: AsyncSession, begun: _Try, report: ImportReport) -> None:
+    operation = begun.operation
+    counts = _counts(report)
+    if operation.dry_run:
+        await begun.end(session, BulkOperationStatus.COMPLETED, **counts)
+    else:
+        told = {
+            "error_code": RowsRefused.code,
+            "error_message": f"{len(report.problems)} rows are wrong: none was taken",
+        }
+        await begun.end(
+            session, BulkOperationStatus.FAILED, **{**counts, "created_count": 0, "updated_count": 0}, **told
+        )
+    await session.execute(delete(BulkOperationProblem).where(BulkOperationProblem.bulk_operation_id == operation.id))
+    problems = [
+        {
+            "bulk_operation_id": operation.id,
+            "partner_id": operation.partner_id,
+            "row_number": problem.row,
+            "column_name": problem.column,
+            "code": problem.code,
+            "message": problem.message,
+        }
+        for problem in report.problems
+    ]
+    if problems:
+        await session.execute(insert(BulkOperationProblem), problems)
+
+
+def _counts(report: ImportReport) -> dict[str, int]:
+    return {
+        "row_count": report.rows,
+        "done_count": report.rows,
+        "created_count": report.created,
+        "updated_count": report.updated,
+        "problem_count": len(report.problems),
+    }
+
+
+async def _export(begun: _Try) -> None:
+    with tempfile.TemporaryFile() as file:
+        seen = await _write(begun, file)
+        size = file.tell()
+        file.seek(0)
+        digest = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).hexdigest()
+        file.seek(0)
+        async with transaction() as session:
+            await keep_file(session, begun.operation.id, file)
+            counts = {"row_count": seen.rows, "done_count": seen.rows}
+            await begun.end(session, BulkOperationStatus.COMPLETED, **counts, size_bytes=size, sha256=digest)
+            if begun.actor.kind == "staff":
+                session.add(_look(begun, digest, seen))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What an export has read."""
+
+    columns: list[str]
+    partners: set[int]
+    rows: int = 0
+
+
+async def _write(begun: _Try, file: IO[bytes]) -> _Seen:
+    """Write all rows as they are at one moment."""
+    operation = begun.operation
+    assert operation.format is not None
+    export = export_of(begun.actor, operation.kind)
+    seen = _Seen(export.columns, set())
+    writer = TableWriter(file, operation.format, export.columns)
+    async with transaction(begun.actor, snapshot=True) as session:
+        count = int(await session.scalar(text(export.counted), export.parameters) or 0)
+        await begun.progress(0, count)
+        async for rows in rows_of(session, export):
+            await asyncio.to_thread(writer.add, [row[1:] for row in rows])
+            seen.partners.update(row[0] for row in rows)
+            seen.rows += len(rows)
+            await begun.progress(seen.rows, count)
+    await asyncio.to_thread(writer.finish)
+    return seen
+
+
+def _look(begun: _Try, digest: str, seen: _Seen) -> AccessLogEntry:
+    operation = begun.operation
+    request = current_request()
+    return AccessLogEntry(
+        user_id=begun.actor.user_id,
+        operation_name=operation.kind.value,
+        document_hash=digest,
+        fields=sorted(f"{operation.kind}.{name}" for name in seen.columns),
+        partner_ids=sorted(seen.partners),
+        request_id=request.request_id,
+        ip=request.ip,
+    )
+
+
+async def _file(operation_id: int) -> bytes:
+    return b"".join([piece async for piece in read_file(operation_id)])

@@ -1,0 +1,76 @@
+"""Doors for files: partners in, exports out (PAR-5)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from core.database import transaction
+from core.errors import Unauthenticated, UserError
+from core.ids import encode_id
+from core.links import BadLink
+from core.principal import Principal
+from domain.bulk import TableFormat
+from policies.scopes import require
+from services import bulk
+from services.bulk.files import PATH
+from web.auth import principal_of_scope
+from web.body import read_body
+from web.pages import page
+from web.rest import answer, rest
+
+IMPORT = "/api/v1/import/partners"
+FILE_LIMIT_BYTES = 10_000_000
+MEDIA_TYPES = {
+    TableFormat.CSV: "text/csv; charset=utf-8",
+    TableFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+async def import_partners(request: Request) -> Response:
+    """A CSV or XLSX file as the body; `?dryRun=true` reports every bad row and writes nothing."""
+    actor = await _actor(request)
+    require(actor, "partner:write", "import of partners")
+    content = await read_body(request, FILE_LIMIT_BYTES)
+    dry_run = request.query_params.get("dryRun", "false") == "true"
+    async with transaction(actor) as session:
+        operation = await bulk.request_import(session, actor, content=content, dry_run=dry_run)
+    told = {"id": encode_id("BulkOperation", operation.id), "status": operation.status, "dryRun": dry_run}
+    return answer({"bulkOperation": told}, 202)
+
+
+async def download(request: Request) -> Response:
+    """The file of an export, to whoever holds a link to it that has not expired."""
+    operation_id = request.path_params["operation_id"]
+    try:
+        async with transaction() as session:
+            operation = await bulk.opened_link(session, operation_id=operation_id, query=request.query_params)
+    except (BadLink, UserError) as error:
+        return page("No file here", f"<p>Sorry: {error.message}. Ask for a new one.</p>", 403)
+    assert operation.format is not None
+    name = f"{operation.kind.value.lower().replace('_', '-')}-{operation_id}.{operation.format.ending}"
+    return StreamingResponse(
+        bulk.read_file(operation_id),
+        media_type=MEDIA_TYPES[operation.format],
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Length": str(operation.size_bytes),
+            "Cache-Control": "private, no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        },
+    )
+
+
+async def _actor(request: Request) -> Principal:
+    """The caller. Cookies do not count: another site's page could send them along."""
+    if "authorization" not in request.headers:
+        raise Unauthenticated("send a token as `Authorization: Bearer …`")
+    return await principal_of_scope(request.scope)
+
+
+bulk_routes: list[BaseRoute] = [
+    Route(IMPORT, rest(import_partners), methods=["POST"]),
+    Route(f"{PATH}/{{operation_id:int}}/file", download, methods=["GET"]),
+]
