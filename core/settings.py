@@ -91,6 +91,13 @@ class Settings(BaseSettings):
     tbank_password: SecretStr | None = Field(default=None, description="T-Bank terminal password.")
     tbank_taxation: str = Field(default="usn_income", description="Taxation of 54-FZ receipts.")
     tbank_vat: str = Field(default="none", description="VAT rate code of 54-FZ receipt lines, for example `vat22`.")
+    tbank_payment_method: Literal["full_prepayment", "prepayment", "advance", "full_payment"] = Field(
+        default="full_prepayment", description="How 54-FZ receipts call the payment (tag 1214)."
+    )
+    receipt_email: str | None = Field(
+        default=None,
+        description="Where receipts go whose customer has neither email nor phone; empty: such payments have none.",
+    )
     amocrm: Literal["emulator", "live"] = Field(
         default="emulator",
         description="`emulator`: accounts are those of the sandbox, at `/sandbox/amocrm/`; production needs `live`.",

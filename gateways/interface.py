@@ -55,6 +55,19 @@ class ReceiptLine:
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """A receipt (54-FZ): its lines sum to the money that moves.
+
+    Parameters:
+        email, phone: where it goes; at least one of them.
+    """
+
+    lines: tuple[ReceiptLine, ...]
+    email: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True)
 class OpenRequest:
     """A payment to be opened at the gateway.
 
@@ -62,7 +75,7 @@ class OpenRequest:
         order_id: our unique id of the payment, at most 36 characters.
         expires_at: after this moment the link no longer works.
         recurrent: whether the card is to be kept for renewals, under ``customer_key``.
-        email: where the receipt goes; None where unknown.
+        receipt: what the customer's receipt says (54-FZ); None where nobody is known who could get it.
     """
 
     order_id: str
@@ -74,8 +87,7 @@ class OpenRequest:
     notification_url: str
     return_url: str
     expires_at: datetime
-    lines: tuple[ReceiptLine, ...] = ()
-    email: str | None = None
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,7 @@ class GatewayState:
     rebill_id: str | None = None
     masked_card: str | None = None
     rrn: str | None = None
+    authorization_code: str | None = None
     error_code: str | None = None
     error_message: str | None = None
     raw: dict[str, Any] = field(default_factory=dict)
@@ -129,8 +142,17 @@ class Gateway(Protocol):
     async def find(self, order_id: str) -> GatewayState | None:
         """Look for a payment by our id; None if the gateway never got it."""
 
-    async def cancel(self, gateway_payment_id: str, amount: Decimal, key: str) -> GatewayState:
-        """Give money back, or close the unpaid payment; ``key`` makes a repeat harmless."""
+    async def cancel(
+        self, gateway_payment_id: str, amount: Decimal, key: str, receipt: Receipt | None = None
+    ) -> GatewayState:
+        """Give money back; ``key`` makes a repeat harmless.
+
+        Parameters:
+            receipt: of what is given back, for a part of the payment; the whole needs none.
+        """
+
+    async def close(self, gateway_payment_id: str, key: str) -> GatewayState:
+        """See to it that an unpaid payment takes no money any more; gives its state where it is not unpaid."""
 
     def read_notification(self, raw: str, headers: Mapping[str, str]) -> GatewayState:
         """Check the signature of a notification and read it.

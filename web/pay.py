@@ -44,6 +44,9 @@ _STATES = {
     PaymentStatus.CONFIRMED: "The payment has arrived. Thank you.",
     PaymentStatus.REJECTED: "The payment was declined. The same link takes another try.",
     PaymentStatus.REFUNDED: "The payment was given back.",
+    PaymentStatus.PARTIALLY_REFUNDED: "A part of the payment was given back.",
+    PaymentStatus.REVERSED: "The payment was given back.",
+    PaymentStatus.CANCELED: "This link was closed: the bill was withdrawn, replaced or paid another way.",
     PaymentStatus.EXPIRED: "The link has expired. Ask for a new one.",
 }
 _WAITING = "The payment has not arrived yet. This page looks again by itself."

@@ -14,6 +14,7 @@ from gateways.interface import GatewayUnanswered
 from services import billing
 from services.billing import reconciliation
 from services.billing.charging import CHARGE
+from services.billing.closing import CLOSE
 from services.billing.payments import REFRESH, InFlight
 from services.billing.reconciliation import RECONCILE
 from services.billing.refunding import SEND
@@ -32,6 +33,12 @@ log = get_logger("workers.billing")
 async def open_payment(message: Message) -> None:
     """Get a payment its link at the gateway."""
     await billing.open_payment(message.payload["paymentId"])
+
+
+@stepwise_handler(CLOSE, max_attempts=15)
+async def close_payment(message: Message) -> None:
+    """See to it that a link takes no money any more."""
+    await billing.close_payment(message.payload["paymentId"])
 
 
 @outbox_handler("payment.notification", max_attempts=20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
 
 import orjson
 
@@ -15,10 +16,13 @@ from gateways.interface import (
     GatewayState,
     MalformedNotification,
     OpenRequest,
+    Receipt,
 )
 
 PAY_PATH = "/sandbox/pay"
 PAN = "220138******0013"
+AUTHORIZATION_CODE = "A1B2C3"
+RRN_DIGITS = 12
 _PURPOSE = "sandbox-notification"
 # What the pay page's cards answer to later charges, by the key that they are stored under.
 GOOD_CARD = "sandbox-card-good"
@@ -67,6 +71,8 @@ class SandboxGateway:
             gateway_status="CONFIRMED",
             gateway_payment_id=gateway_payment_id,
             masked_card=PAN,
+            rrn=rrn_of(gateway_payment_id),
+            authorization_code=AUTHORIZATION_CODE,
             raw={"status": "CONFIRMED"},
         )
 
@@ -78,7 +84,9 @@ class SandboxGateway:
         """Nothing: opening cannot go unanswered here."""
         return None
 
-    async def cancel(self, gateway_payment_id: str, amount: Decimal, key: str) -> GatewayState:
+    async def cancel(
+        self, gateway_payment_id: str, amount: Decimal, key: str, receipt: Receipt | None = None
+    ) -> GatewayState:
         """Give the money back at once."""
         return GatewayState(
             status=PaymentStatus.REFUNDED,
@@ -86,6 +94,15 @@ class SandboxGateway:
             gateway_payment_id=gateway_payment_id,
             amount=amount,
             raw={"status": "REFUNDED"},
+        )
+
+    async def close(self, gateway_payment_id: str, key: str) -> GatewayState:
+        """The pay page asks us for the state, so nothing is left to be told."""
+        return GatewayState(
+            status=PaymentStatus.CANCELED,
+            gateway_status="CANCELED",
+            gateway_payment_id=gateway_payment_id,
+            raw={"status": "CANCELED"},
         )
 
     def read_notification(self, raw: str, headers: Mapping[str, str]) -> GatewayState:
@@ -116,6 +133,8 @@ class SandboxGateway:
             amount=amount,
             rebill_id=values["rebillId"] or None,
             masked_card=PAN if status == PaymentStatus.CONFIRMED else None,
+            rrn=rrn_of(values["paymentId"]) if status == PaymentStatus.CONFIRMED else None,
+            authorization_code=AUTHORIZATION_CODE if status == PaymentStatus.CONFIRMED else None,
             raw={name: value for name, value in values.items() if name != "rebillId"},
         )
 
@@ -123,6 +142,11 @@ class SandboxGateway:
 def payment_id_of(order_id: str) -> str:
     """The sandbox gateway's id of a payment."""
     return f"SBX-{order_id}"
+
+
+def rrn_of(gateway_payment_id: str) -> str:
+    """The retrieval reference number of a payment: digits, the same each time."""
+    return str(int.from_bytes(sha256(gateway_payment_id.encode()).digest()))[:RRN_DIGITS]
 
 
 def notification(

@@ -21,6 +21,8 @@ from gateways.interface import (
     GatewayUnanswered,
     MalformedNotification,
     OpenRequest,
+    Receipt,
+    ReceiptLine,
 )
 from gateways.tbank.states import status_of
 from gateways.tbank.token import token
@@ -36,6 +38,9 @@ HARD_DECLINES = frozenset(
 LONGEST_DESCRIPTION = 140
 PING_SECONDS = 5.0
 LONGEST_ITEM_NAME = 128
+LONGEST_ADDRESS = 64
+# A quantity has five digits at most before its point, and three behind it.
+MOST_QUANTITY = 100_000
 PRIVATE_KEYS = frozenset({"Token", "RebillId", "ExpDate", "CardId", "Data", "DATA"})
 
 
@@ -83,8 +88,8 @@ class TBankGateway:
         }
         if request.recurrent:
             parameters |= {"Recurrent": "Y", "CustomerKey": request.customer_key}
-        if request.email and request.lines:
-            parameters["Receipt"] = _receipt(request)
+        if request.receipt is not None:
+            parameters["Receipt"] = _receipt(request.receipt)
         return _state(await self._call("Init", parameters))
 
     async def state(self, gateway_payment_id: str) -> GatewayState:
@@ -105,9 +110,22 @@ class TBankGateway:
         newest = max(payments, key=lambda payment: int(payment.get("PaymentId", 0)))
         return _state({**newest, "OrderId": order_id})
 
-    async def cancel(self, gateway_payment_id: str, amount: Decimal, key: str) -> GatewayState:
-        """`Cancel`: in full or in part; the same ``key`` gives the money back once."""
-        parameters = {"PaymentId": gateway_payment_id, "Amount": minor_units(amount), "ExternalRequestId": key}
+    async def cancel(
+        self, gateway_payment_id: str, amount: Decimal, key: str, receipt: Receipt | None = None
+    ) -> GatewayState:
+        """`Cancel`: in full or in part; the same ``key`` gives the money back once. A part has a receipt of its own."""
+        parameters: dict[str, Any] = {"PaymentId": gateway_payment_id, "Amount": minor_units(amount)}
+        parameters["ExternalRequestId"] = key
+        if receipt is not None:
+            parameters["Receipt"] = _receipt(receipt)
+        return _state(await self._call("Cancel", parameters))
+
+    async def close(self, gateway_payment_id: str, key: str) -> GatewayState:
+        """`Cancel` of a payment that waits; one that does not is left alone."""
+        state = await self.state(gateway_payment_id)
+        if state.status != PaymentStatus.PENDING:
+            return state
+        parameters = {"PaymentId": gateway_payment_id, "ExternalRequestId": key}
         return _state(await self._call("Cancel", parameters))
 
     async def charge(self, gateway_payment_id: str, rebill_id: str) -> GatewayState:
@@ -179,24 +197,30 @@ def _state(answer: Mapping[str, Any]) -> GatewayState:
     )
 
 
-def _receipt(request: OpenRequest) -> dict[str, Any]:
+def _receipt(receipt: Receipt) -> dict[str, Any]:
     """The 54-FZ receipt, FFD 1.05; its items sum to the amount."""
+    if receipt.email is not None and len(receipt.email) <= LONGEST_ADDRESS:
+        to = {"Email": receipt.email}
+    else:
+        to = {"Phone": receipt.phone or ""}
+    items = [_item(line) for line in receipt.lines]
+    return {**to, "Taxation": get_settings().tbank_taxation, "Items": items}
+
+
+def _item(line: ReceiptLine) -> dict[str, Any]:
+    """One item: its amount is quantity times price to the kopeck, or it is told as one of its amount."""
     settings = get_settings()
+    quantity, price = line.quantity, line.unit_price
+    if quantity * price != line.amount or quantity >= MOST_QUANTITY:
+        quantity, price = Decimal(1), line.amount
     return {
-        "Email": request.email,
-        "Taxation": settings.tbank_taxation,
-        "Items": [
-            {
-                "Name": line.name[:LONGEST_ITEM_NAME],
-                "Price": minor_units(line.unit_price),
-                "Quantity": int(line.quantity),
-                "Amount": minor_units(line.amount),
-                "Tax": settings.tbank_vat,
-                "PaymentMethod": "full_prepayment",
-                "PaymentObject": "service",
-            }
-            for line in request.lines
-        ],
+        "Name": line.name[:LONGEST_ITEM_NAME],
+        "Price": minor_units(price),
+        "Quantity": int(quantity) if quantity == int(quantity) else float(quantity),
+        "Amount": minor_units(line.amount),
+        "Tax": settings.tbank_vat,
+        "PaymentMethod": settings.tbank_payment_method,
+        "PaymentObject": "service",
     }
 
 

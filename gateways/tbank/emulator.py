@@ -37,6 +37,7 @@ class EmulatedPayment:
     status: str = "NEW"
     left: int = 0
     cancels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
 
 
 class _Refused(Exception):
@@ -168,9 +169,7 @@ class TBankEmulator:
             raise _Refused("251", "Неверная сумма")
         if any(payment.order_id == order_id for payment in self.payments.values()):
             raise _Refused("20", "Повторный идентификатор заказа")
-        receipt = body.get("Receipt")
-        if receipt is not None and sum(item["Amount"] for item in receipt["Items"]) != amount:
-            raise _Refused("334", "Сумма чека не равна сумме платежа")
+        receipts = _checked_receipt(body, amount)
         if body.get("Recurrent") == "Y" and not body.get("CustomerKey"):
             raise _Refused("211", "Поле CustomerKey обязательно")
         payment = EmulatedPayment(
@@ -180,6 +179,7 @@ class TBankEmulator:
             two_stage=body.get("PayType") == "T",
             notification_url=body.get("NotificationURL"),
             recurrent=body.get("Recurrent") == "Y",
+            receipts=receipts,
         )
         self.payments[payment.payment_id] = payment
         return {**_told(payment), "PaymentURL": f"{self.base_url}/new/{payment.payment_id}"}
@@ -226,6 +226,7 @@ class TBankEmulator:
         elif payment.status in ("AUTHORIZED", "CONFIRMED", "PARTIAL_REFUNDED"):
             if not 0 < amount <= payment.left:
                 raise _Refused("251", "Неверная сумма")
+            payment.receipts += _checked_receipt(body, amount)
             payment.left -= amount
             whole, part = ("REVERSED", "PARTIAL_REVERSED") if payment.status == "AUTHORIZED" else _REFUNDS
             payment.status = part if payment.left else whole
@@ -251,6 +252,20 @@ class TBankEmulator:
         if payment is None:
             raise _Refused("255", "Платеж не найден")
         return payment
+
+
+def _checked_receipt(body: dict[str, Any], amount: int) -> list[dict[str, Any]]:
+    receipt = body.get("Receipt")
+    if receipt is None:
+        return []
+    if not (receipt.get("Email") or receipt.get("Phone")) or not receipt.get("Taxation"):
+        raise _Refused("329", "Неверный чек")
+    for item in receipt["Items"]:
+        if item["Amount"] != round(item["Price"] * item["Quantity"]) or item["Quantity"] >= 100_000:
+            raise _Refused("323", "Сумма позиции не равна цене на количество")
+    if sum(item["Amount"] for item in receipt["Items"]) != amount:
+        raise _Refused("334", "Сумма чека не равна сумме платежа")
+    return [receipt]
 
 
 _REFUNDS = ("REFUNDED", "PARTIAL_REFUNDED")

@@ -85,7 +85,7 @@ async def _write(
 
 
 async def _partner(session: AsyncSession, domain: str, account: Account) -> Partner:
-    wanted = select(Partner).where(Partner.amocrm_account_id == account.id).with_for_update()
+    wanted = select(Partner).where(Partner.amocrm_account_id == account.id).with_for_update(key_share=True)
     partner: Partner | None = await session.scalar(wanted)
     if partner is None:
         values = partners.PartnerValues(

@@ -184,7 +184,7 @@ async def _moved(token_id: int, account_id: int, domain: str) -> bool:
     """Keep the domain that a partner's account has now."""
     async with transaction() as session:
         token = await session.get_one(OAuthToken, token_id)
-        partner = await session.get_one(Partner, token.partner_id, with_for_update=True)
+        partner = await session.get_one(Partner, token.partner_id, with_for_update={"key_share": True})
         if partner.amocrm_account_id != account_id:
             return False
         before, after = apply(partner, {"amocrm_domain": domain})

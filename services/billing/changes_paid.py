@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.principal import Principal
 from core.settings import get_settings
-from domain.billing import LIVE_SUBSCRIPTION, InvoiceKind, PaymentStatus, SubscriptionStatus
+from domain.billing import LIVE_SUBSCRIPTION, InvoiceKind, SubscriptionStatus
 from domain.periods import anchor_day
 from domain.pricing import quote
 from domain.proration import time_bought, whole_months_left
-from models import Install, Invoice, Payment, Plan, Subscription
+from models import Install, Invoice, Plan, Subscription
 from services.billing.announce import announce, show_on_install
-from services.billing.attention import call_a_person
+from services.billing.attention import call_about
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, withdraw
@@ -154,8 +154,5 @@ async def _alive(session: AsyncSession, invoice: Invoice) -> Subscription | None
     )
     if subscription is not None and subscription.status in LIVE_SUBSCRIPTION:
         return subscription
-    paid = select(Payment).where(Payment.invoice_id == invoice.id, Payment.status == PaymentStatus.CONFIRMED)
-    payment: Payment | None = await session.scalar(paid.order_by(Payment.id.desc()).limit(1))
-    if payment is not None:
-        await call_a_person(session, payment, f"invoice {invoice.number} was paid after its subscription had ended")
+    await call_about(session, invoice, f"invoice {invoice.number} was paid after its subscription had ended")
     return None

@@ -12,6 +12,7 @@ from core import clock, crypto
 from core.database import transaction
 from core.principal import SYSTEM
 from core.request import current_request
+from core.settings import get_settings
 from domain.billing import InvoiceStatus, PaymentMethod, PaymentStatus
 from domain.installs import InstallStatus
 from domain.partners import PartnerMay, sql_names
@@ -19,7 +20,7 @@ from gateways.interface import GatewayRefused, GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
 from services.billing.coins import top_up_failed
-from services.billing.payments import IN_FLIGHT, LOCK, InFlight, apply_state, log_state, order_of
+from services.billing.payments import IN_FLIGHT, LINK_LIFE, LOCK, InFlight, apply_state, log_state, order_of
 from services.billing.settle import settle_free
 from services.billing.start import live_subscription
 
@@ -136,8 +137,11 @@ async def _begin(session: AsyncSession, invoice_id: int) -> int | None:
         await settle_free(session, SYSTEM, invoice, install)
         return None
     if latest is not None and latest.status in _ON_THE_WAY:
-        # The customer may be paying by the link right now; the card's turn comes when the link is over.
-        invoice.next_charge_at = max(latest.link_expires_at or now, now + LOST_AFTER)
+        # The customer may be paying by the link right now; the card's turn comes when the link is over. Fresh links
+        # must not put it off for ever: after the published days the grace begins, and the link can still be paid.
+        link_over = max(latest.link_expires_at or now, now + LOST_AFTER)
+        last_day = (invoice.period_start or invoice.due_at) + timedelta(days=get_settings().charge_days[-1])
+        invoice.next_charge_at = link_over if link_over <= last_day + LINK_LIFE else None
         return None
     invoice.next_charge_at = None
     chargeable = live is not None and live.auto_renew and live.rebill_id_encrypted is not None
@@ -189,5 +193,5 @@ async def _ask(payment_id: int, gateway_payment_id: str, name: str, *, lost: boo
     if lost and state.status in (None, PaymentStatus.PENDING):
         async with transaction() as session:
             payment = await session.get_one(Payment, payment_id)
-        state = await service.cancel(gateway_payment_id, payment.amount, payment.order_id)
+        state = await service.close(gateway_payment_id, payment.order_id)
     await apply_state(payment_id, state, source="repair")

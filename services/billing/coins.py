@@ -5,13 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import clock
 from core.principal import SYSTEM, Principal
-from domain.billing import InvoiceStatus
 from domain.wallets import AccountKind, WalletTransactionKind
 from ledger import post as ledger
 from models import Install, Invoice, Wallet, WalletTopUp
 from services import audit, events
+from services.billing.orders import cancel
 
 
 def purchase_reference(invoice_id: int) -> str:
@@ -49,10 +48,7 @@ async def coins_paid(
 
 async def top_up_failed(session: AsyncSession, invoice: Invoice, install: Install, reason: str) -> None:
     """Take back the invoice of an automatic purchase that no card pays, and buy nothing more; both are locked."""
-    before = invoice.status
-    invoice.status, invoice.canceled_at, invoice.next_charge_at = InvoiceStatus.CANCELED, clock.now(), None
-    told = {"status": InvoiceStatus.CANCELED, "reason": reason}
-    await audit.record(session, SYSTEM, "invoice.cancel", invoice, before={"status": before}, after=told)
+    await cancel(session, SYSTEM, invoice, reason)
     await stop_top_up(session, install, reason)
 
 

@@ -22,6 +22,7 @@ from models import Install, Invoice, Payment
 from policies.scopes import require
 from services import audit
 from services.billing.locks import load
+from services.billing.orders import cancel
 from services.billing.payments import log_state, new_payment
 from services.billing.settle import settle
 
@@ -112,7 +113,7 @@ async def record_outside(session: AsyncSession, actor: Principal, *, invoice_id:
 
 
 async def cancel_invoice(session: AsyncSession, actor: Principal, *, invoice_id: int) -> Invoice:
-    """Take an unpaid invoice back; money that comes for it later is put on record for a person.
+    """Take an unpaid invoice back and have its links closed; money that was faster waits for a person.
 
     Raises:
         NotFound: no such invoice.
@@ -123,10 +124,7 @@ async def cancel_invoice(session: AsyncSession, actor: Principal, *, invoice_id:
     before = invoice.status
     if InvoiceStatus.CANCELED not in INVOICE_TRANSITIONS[before]:
         raise InvoiceNotVoidable(f"the invoice is {before}", field=("input", "id"))
-    invoice.status = InvoiceStatus.CANCELED
-    invoice.canceled_at, invoice.next_charge_at = clock.now(), None
-    told = {"status": InvoiceStatus.CANCELED}
-    await audit.record(session, actor, "invoice.cancel", invoice, before={"status": before}, after=told)
+    await cancel(session, actor, invoice)
     return invoice
 
 

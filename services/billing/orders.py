@@ -12,6 +12,7 @@ from core.principal import Principal
 from domain.billing import OPEN_INVOICE, InvoiceKind, InvoiceStatus
 from models import Invoice, Subscription
 from services import audit
+from services.billing.closing import close_links
 
 CHANGE_ORDERS = frozenset({InvoiceKind.SEATS_UPGRADE, InvoiceKind.PLAN_CHANGE})
 RENEWALS = frozenset({InvoiceKind.RENEWAL})
@@ -53,10 +54,11 @@ async def withdraw(
     return withdrawn
 
 
-async def cancel(session: AsyncSession, actor: Principal, invoice: Invoice, why: str) -> None:
-    """Cancel one unpaid invoice that the caller has locked."""
+async def cancel(session: AsyncSession, actor: Principal, invoice: Invoice, why: str | None = None) -> None:
+    """Cancel one unpaid invoice that the caller has locked, and have its payment links closed."""
     before = {"status": invoice.status}
     invoice.status = InvoiceStatus.CANCELED
     invoice.canceled_at, invoice.next_charge_at = clock.now(), None
-    after = {"status": InvoiceStatus.CANCELED, "reason": why}
+    after = {"status": InvoiceStatus.CANCELED, **({} if why is None else {"reason": why})}
     await audit.record(session, actor, "invoice.cancel", invoice, before=before, after=after)
+    await close_links(session, invoice)

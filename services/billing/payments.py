@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,12 +14,12 @@ from core.errors import KontoraError
 from core.logging import get_logger
 from core.principal import SYSTEM
 from core.settings import get_settings
-from domain.billing import PAYMENT_TRANSITIONS, PaymentMethod, PaymentStatus
+from domain.billing import INVOICE_TRANSITIONS, PAYMENT_TRANSITIONS, InvoiceStatus, PaymentMethod, PaymentStatus
 from domain.effects import OutboxStatus
-from domain.proration import receipt_amounts
-from gateways.interface import GatewayRefused, GatewayState, OpenRequest, ReceiptLine
+from gateways.interface import GatewayRefused, GatewayState, OpenRequest
 from gateways.registry import gateway
-from models import Contact, Install, Invoice, InvoiceLine, OutboxMessage, Payment, PaymentStateChange
+from models import Install, Invoice, OutboxMessage, Payment, PaymentStateChange
+from services.billing.receipts import receipt_of
 from services.billing.settle import follow_payment
 from services.outbox import enqueue
 
@@ -186,6 +184,11 @@ async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:
         if payment.status not in (PaymentStatus.NEW, PaymentStatus.UNKNOWN) or payment.payment_link is not None:
             return None
         asked = payment.status == PaymentStatus.UNKNOWN
+        invoice = await session.get_one(Invoice, payment.invoice_id)
+        if not asked and InvoiceStatus.PAID not in INVOICE_TRANSITIONS[invoice.status]:
+            payment.status = PaymentStatus.CANCELED
+            log_state(session, payment, PaymentStatus.NEW, "", "init")
+            return None
         if asked and payment.updated_at > now - IN_FLIGHT:
             raise InFlight("the payment is being opened")
         if not asked:
@@ -198,14 +201,6 @@ async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:
 async def order_of(session: AsyncSession, payment: Payment) -> OpenRequest:
     """What the gateway is to be told of a payment."""
     invoice = await session.get_one(Invoice, payment.invoice_id)
-    billed = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
-    lines = list(await session.scalars(billed))
-    email = await session.scalar(
-        select(Contact.email)
-        .where(Contact.partner_id == payment.partner_id, Contact.email.is_not(None))
-        .order_by(Contact.is_primary.desc(), Contact.id)
-        .limit(1)
-    )
     base_url = get_settings().base_url
     return OpenRequest(
         order_id=payment.order_id,
@@ -218,20 +213,8 @@ async def order_of(session: AsyncSession, payment: Payment) -> OpenRequest:
         notification_url=f"{base_url}/webhooks/{payment.gateway}",
         return_url=f"{base_url}/pay/return/{payment.order_id}",
         expires_at=clock.now() + LINK_LIFE,
-        lines=_receipt_lines(lines),
-        email=email,
+        receipt=await receipt_of(session, payment),
     )
-
-
-def _receipt_lines(lines: Sequence[InvoiceLine]) -> tuple[ReceiptLine, ...]:
-    """The lines as a receipt can show them: a credit lowers the others, and what costs nothing is left out."""
-    told = []
-    for line, amount in zip(lines, receipt_amounts([line.amount for line in lines]), strict=True):
-        if amount == line.amount and amount > 0:
-            told.append(ReceiptLine(line.description, line.quantity, line.unit_price, amount))
-        elif amount > 0:
-            told.append(ReceiptLine(line.description, Decimal(1), amount, amount))
-    return tuple(told)
 
 
 async def _gateway_of(payment_id: int) -> str:
@@ -262,4 +245,5 @@ def _remember(payment: Payment, state: GatewayState) -> None:
     payment.payment_link = payment.payment_link or state.payment_link
     payment.masked_card = state.masked_card or payment.masked_card
     payment.rrn = state.rrn or payment.rrn
+    payment.authorization_code = state.authorization_code or payment.authorization_code
     payment.gateway_answer = state.raw or payment.gateway_answer

@@ -15,11 +15,12 @@ from core.database import transaction
 from core.principal import SYSTEM, Principal
 from domain.billing import INVOICE_TRANSITIONS, InvoiceStatus, PaymentStatus
 from domain.refunds import OPEN_REFUND, RefundedSubscription, RefundStatus
-from gateways.interface import GatewayRefused, GatewayState
+from gateways.interface import GatewayRefused, GatewayState, Receipt
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, PaymentStateChange, Refund
 from services import audit, events
 from services.billing.cancel import end_now
+from services.billing.receipts import receipt_of
 from services.billing.start import live_subscription
 from services.billing.take_back import give_back
 from services.billing.worth import worth_at
@@ -49,7 +50,7 @@ async def send_refund(refund_id: int) -> None:
     try:
         state = await service.state(begun.gateway_payment_id) if begun.again else None
         if state is None or not _shows(state, begun):
-            state = await service.cancel(begun.gateway_payment_id, begun.amount, begun.key)
+            state = await service.cancel(begun.gateway_payment_id, begun.amount, begun.key, begun.receipt)
     except GatewayRefused as refused:
         await _refuse(refund_id, refused)
         return
@@ -131,6 +132,7 @@ class _Begun:
     Parameters:
         again: whether it may have been told already.
         first: whether nothing of the payment was given back before.
+        receipt: of what is given back, for a part of the payment.
     """
 
     gateway: str
@@ -139,6 +141,7 @@ class _Begun:
     key: str
     again: bool
     first: bool
+    receipt: Receipt | None
 
 
 def _shows(state: GatewayState, begun: _Begun) -> bool:
@@ -160,8 +163,15 @@ async def _begin(refund_id: int) -> _Begun | None:
         refund.status, refund.sent_at, refund.updated_at = RefundStatus.UNKNOWN, now, now
         payment = await session.get_one(Payment, refund.payment_id)
         assert payment.gateway_payment_id is not None, "money came through a gateway that knows the payment"
+        in_part = refund.amount < payment.amount
         return _Begun(
-            payment.gateway, payment.gateway_payment_id, refund.amount, refund.key, again, payment.refunded_amount == 0
+            gateway=payment.gateway,
+            gateway_payment_id=payment.gateway_payment_id,
+            amount=refund.amount,
+            key=refund.key,
+            again=again,
+            first=payment.refunded_amount == 0,
+            receipt=await receipt_of(session, payment, part=refund.amount) if in_part else None,
         )
 
 

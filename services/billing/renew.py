@@ -8,17 +8,16 @@ from core import clock
 from core.principal import Principal
 from core.settings import get_settings
 from domain.billing import SubscriptionStatus
-from domain.periods import anchor_day, period_end
-from domain.pricing import quote
-from domain.proration import time_for
+from domain.periods import period_end
 from domain.renewals import next_charge
 from gateways.registry import gateway
-from models import Install, Invoice, Payment, Plan, Subscription
+from models import Install, Invoice, Payment, Subscription
 from services import events
 from services.billing.announce import announce, show_on_install
 from services.billing.changes_paid import bill_uncovered_seats
 from services.billing.coins import top_up_failed
 from services.billing.log import record_change, told
+from services.billing.more_time import more_time
 from services.billing.standing import zone
 from services.billing.start import keep_card, live_subscription, start_paid
 from services.billing.worth import add_worth
@@ -43,7 +42,7 @@ async def renew_paid(
     if _as_billed(live, invoice):
         _next_period(live, invoice)
     else:
-        await _more_time(session, live, invoice)
+        await more_time(session, live, invoice)
     invoice.period_end = live.ends_at
     live.status, live.past_due_at = SubscriptionStatus.ACTIVE, None
     show_on_install(install, live)
@@ -71,19 +70,6 @@ def _next_period(live: Subscription, invoice: Invoice) -> None:
     if live.pending_seats is not None:
         live.seats = invoice.seats
     live.pending_plan_id = live.pending_term = live.pending_seats = live.pending_unit_price = None
-
-
-async def _more_time(session: AsyncSession, live: Subscription, invoice: Invoice) -> None:
-    """The money of a renewal of the plan before buys time on the plan that there is now (SUB-6)."""
-    plan = await session.get_one(Plan, live.plan_id)
-    price = quote(
-        model=plan.pricing_model, term=live.term, seats=live.seats, unit_price=live.unit_price, currency=live.currency
-    )
-    if price.per_month == 0:
-        live.ends_at = period_end(live.ends_at, live.term.months, live.anchor_day, zone())
-        return
-    live.ends_at = time_for(invoice.total, price.per_month, live.ends_at, live.anchor_day, zone())
-    live.anchor_day = anchor_day(live.ends_at, zone())
 
 
 async def charge_declined(

@@ -68,7 +68,8 @@ _ISSUE = f"""
             activate_endpoint IS NOT NULL AND event_secret_encrypted IS NOT NULL AS told,
             round(unit_price * quantity, 2) * months AS total,
             {PERIOD_END.format(local="local", months="months", anchor="anchor_day", zone=":zone")} AS period_end,
-            :number_prefix || CAST(:year AS text) || '-' || lpad(sequence::text, 6, '0') AS number
+            :number_prefix || CAST(:year AS text) || '-'
+                || lpad(sequence::text, greatest(6, length(sequence::text)), '0') AS number
         FROM numbered
         JOIN (VALUES ('MONTH', 1), ('HALF_YEAR', 6), ('YEAR', 12)) AS terms (name, months) ON terms.name = term
         JOIN plans ON plans.id = plan_id

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from core.database import transaction
 from domain.billing import PaymentMethod, PaymentStatus
+from gateways.interface import GatewayRefused
 from gateways.registry import gateway
 from models import Payment
 from services.billing.charging import carry_on
-from services.billing.payments import apply_state, open_payment
+from services.billing.closing import NOT_OPENED
+from services.billing.payments import InFlight, apply_state, open_payment
 
 
 async def repair_payment(payment_id: int) -> None:
@@ -27,3 +29,27 @@ async def repair_payment(payment_id: int) -> None:
     state = await (service.state(gateway_payment_id) if gateway_payment_id else service.find(order_id))
     if state is not None:
         await apply_state(payment_id, state, source="repair")
+
+
+async def close_payment(payment_id: int) -> None:
+    """Close an unpaid payment at its gateway; safe to call again. Money that was faster is booked as it came.
+
+    Raises:
+        InFlight: the payment is just being opened.
+        GatewayUnanswered: no answer came; the next call asks first.
+    """
+    async with transaction() as session:
+        payment = await session.get_one(Payment, payment_id)
+        status, name = payment.status, payment.gateway
+        gateway_payment_id, order_id = payment.gateway_payment_id, payment.order_id
+    if status in NOT_OPENED:
+        raise InFlight("the payment is being opened")
+    if status != PaymentStatus.PENDING or gateway_payment_id is None:
+        return
+    service = gateway(name)
+    try:
+        state = await service.close(gateway_payment_id, order_id)
+    except GatewayRefused:
+        # The customer is paying at this moment; what comes of it is told as for any payment.
+        state = await service.state(gateway_payment_id)
+    await apply_state(payment_id, state, source="close")

@@ -16,6 +16,7 @@ from services import audit
 from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
 from services.billing.changes_paid import plan_paid, seats_paid
+from services.billing.closing import close_links
 from services.billing.coins import coins_paid
 from services.billing.refunding import refund_told
 from services.billing.renew import charge_declined, renew_paid
@@ -81,6 +82,7 @@ async def settle(
         await call_a_person(session, payment, reason)
         return
     await _move(session, actor, invoice, InvoiceStatus.PAID)
+    await close_links(session, invoice, but=payment)
     await _hand_over(session, actor, invoice, install, rebill_id)
 
 

@@ -19,7 +19,7 @@ from models import Install, Invoice, Payment, Plan, PlanPrice
 from policies.scopes import require
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.locks import load
-from services.billing.orders import WAITING, cancel
+from services.billing.orders import CHANGE_ORDERS, RENEWALS, WAITING, cancel
 from services.billing.payments import new_payment
 from services.billing.start import live_subscription
 from services.partner_standing import check_standing
@@ -184,17 +184,14 @@ async def _refuse_second(session: AsyncSession, actor: Principal, install: Insta
     live = await live_subscription(session, install.id)
     if live is not None and live.status != SubscriptionStatus.TRIAL:
         raise AlreadySubscribed("the install has a paid subscription already", field=("input", "installId"))
-    waiting: Invoice | None = await session.scalar(
-        select(Invoice)
-        .where(
-            Invoice.install_id == install.id,
-            Invoice.kind == InvoiceKind.SUBSCRIPTION_START,
-            Invoice.status.in_(sorted(WAITING)),
-        )
-        .with_for_update(key_share=True)
+    wanted = select(Invoice).where(
+        Invoice.install_id == install.id,
+        Invoice.kind.in_([InvoiceKind.SUBSCRIPTION_START, *RENEWALS, *CHANGE_ORDERS]),
+        Invoice.status.in_(sorted(WAITING)),
     )
-    if waiting is None:
-        return
-    if not replace or waiting.status == InvoiceStatus.CHARGING:
-        raise AlreadySubscribed(f"the order {waiting.number} waits for its payment", field=("input", "installId"))
-    await cancel(session, actor, waiting, "another order took its place")
+    for waiting in await session.scalars(wanted.order_by(Invoice.id).with_for_update(key_share=True)):
+        # What was billed for a subscription that has ended gives way; an order that waits only where it is told to.
+        gives_way = replace or waiting.kind != InvoiceKind.SUBSCRIPTION_START
+        if not gives_way or waiting.status == InvoiceStatus.CHARGING:
+            raise AlreadySubscribed(f"the order {waiting.number} waits for its payment", field=("input", "installId"))
+        await cancel(session, actor, waiting, "another order took its place")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,9 @@ from gateways.interface import ForgedNotification, MalformedNotification
 from gateways.sandbox.client import notification
 from services import billing
 from services.billing.invoices import InvoiceNotPayable, InvoiceNotVoidable
+from services.billing.payments import InFlight
 from services.billing.subscriptions import AlreadySubscribed, InvalidSeats, PlanNotOffered
+from services.billing.verify import verify_billing
 from workers.outbox import Outcome, process
 
 LAST_OF_JANUARY = datetime(2027, 1, 31, 9, 0, tzinfo=UTC)
@@ -217,6 +219,51 @@ async def test_money_for_a_cancelled_invoice_is_put_on_record(owner: Any, world:
     assert await owner.fetchval("SELECT count(*) FROM subscriptions") == 0
     (letter,) = await attention(owner)
     assert "which is CANCELED" in letter
+
+
+async def test_a_bill_paid_by_hand_closes_its_link(owner: Any, world: Any, staff: Principal) -> None:
+    invoice_id, payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    async with transaction(staff) as session:
+        await billing.mark_paid(session, staff, invoice_id=invoice_id, note="bank transfer")
+    for _ in range(2):
+        await billing.close_payment(payment_id)
+    assert await owner.fetchval("SELECT status FROM payments WHERE id = $1", payment_id) == "CANCELED"
+    assert await owner.fetchval("SELECT status FROM invoices") == "PAID"
+
+
+async def test_a_link_that_nobody_opened_is_not_opened_for_a_withdrawn_bill(
+    owner: Any, world: Any, staff: Principal
+) -> None:
+    invoice_id, payment_id = await order(world, staff)
+    async with transaction(staff) as session:
+        await billing.cancel_invoice(session, staff, invoice_id=invoice_id)
+    with pytest.raises(InFlight):
+        await billing.close_payment(payment_id)
+    await billing.open_payment(payment_id)
+    assert tuple(await owner.fetchrow("SELECT status, payment_link FROM payments")) == ("CANCELED", None)
+
+
+@pytest.mark.parametrize("seats", [3, 8])
+async def test_an_old_order_paid_late_takes_nothing_away(owner: Any, world: Any, staff: Principal, seats: int) -> None:
+    clock.travel(LAST_OF_JANUARY)
+    first, _ = await order(world, staff)
+    async with transaction(staff) as session:
+        await billing.mark_paid(session, staff, invoice_id=first, note="paid")
+    key = await owner.fetchval("UPDATE subscriptions SET status = 'EXPIRED' RETURNING id")
+    late, _ = await order(world, staff, seats=seats)
+    async with transaction(staff) as session:
+        await billing.extend_subscription(
+            session, staff, subscription_id=key, version=1, by=billing.Extension(months=1), note="by transfer"
+        )
+        await billing.mark_paid(session, staff, invoice_id=late, note="paid")
+    found = await owner.fetchrow("SELECT seats, ends_at, status FROM subscriptions")
+    # Eight seats' money, 800, is two months of three seats and, of the 31 days to 31 May, two thirds.
+    months_on = datetime(2027, 3, 31, 9, tzinfo=UTC) if seats == 3 else datetime(2027, 5, 21, 9, tzinfo=UTC)
+    assert (found["seats"], found["status"]) == (3, "ACTIVE")
+    assert abs(found["ends_at"] - months_on) < timedelta(minutes=1)
+    async with transaction() as session:
+        assert await verify_billing(session) == []
 
 
 async def test_a_working_link_is_kept_and_an_expired_one_replaced(owner: Any, world: Any, staff: Principal) -> None:

@@ -64,7 +64,7 @@ def bank(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bank]:
     """The sandbox gateway with a memory."""
     made = Bank()
     monkeypatch.setattr(
-        SandboxGateway, "cancel", lambda _self, payment_id, amount, key: made.cancel(payment_id, amount, key)
+        SandboxGateway, "cancel", lambda _self, payment_id, amount, key, _receipt: made.cancel(payment_id, amount, key)
     )
     return made
 

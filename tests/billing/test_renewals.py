@@ -209,6 +209,28 @@ async def test_who_is_paying_by_the_link_is_not_charged_beside(owner: Any, world
     assert await state(owner) == ("ACTIVE", "PAID")
 
 
+async def test_fresh_links_do_not_put_the_end_off_for_ever(owner: Any, world: Any, staff: Principal) -> None:
+    await subscribe(owner, world, staff)
+    await night(owner, END - DAY)
+    invoice = await owner.fetchval("SELECT id FROM invoices WHERE kind = 'RENEWAL'")
+    for day in range(12):
+        clock.travel(END + day * DAY)
+        async with transaction(staff) as session:
+            payment = await billing.refresh_payment_link(session, staff, invoice_id=invoice)
+        if payment.status == "NEW":
+            await billing.open_payment(payment.id)
+        await night(owner, END + day * DAY + timedelta(minutes=1))
+    assert await state(owner) == ("EXPIRED", "PENDING")
+    assert await owner.fetchval("SELECT count(*) FROM payments WHERE method = 'RECURRING'") == 0
+
+
+async def test_numbers_go_on_beyond_six_digits(owner: Any, world: Any, staff: Principal) -> None:
+    await subscribe(owner, world, staff)
+    await owner.execute("UPDATE invoice_counters SET last_sequence = 1000233")
+    await night(owner, END - DAY)
+    assert await owner.fetchval("SELECT number FROM invoices WHERE kind = 'RENEWAL'") == "2027-1000234"
+
+
 async def test_two_runs_at_once_make_one_invoice_and_one_charge(owner: Any, world: Any, staff: Principal) -> None:
     await subscribe(owner, world, staff)
 

@@ -17,12 +17,15 @@ from core.database import transaction
 from core.principal import Principal
 from core.settings import get_settings
 from domain.catalog import Term
+from domain.refunds import RefundedCoins, RefundedSubscription
 from gateways.interface import ForgedNotification, GatewayRefused, GatewayUnanswered, MalformedNotification
 from gateways.tbank.client import TBankGateway
 from gateways.tbank.emulator import TBankEmulator
 from gateways.tbank.token import token
+from models import Payment
 from services import billing
 from services.billing import payments as billing_payments
+from services.billing.one_off import AskedLine
 from web.app import app
 from workers.outbox import Outcome, process
 
@@ -206,6 +209,63 @@ async def test_refunds_are_told_in_part_and_whole(
     assert tuple(await owner.fetchrow("SELECT status, refunded_amount FROM payments")) == ("REFUNDED", Decimal(300))
     with pytest.raises(GatewayRefused):
         await terminal.cancel(bank_id, Decimal("1.00"), "refund-3")
+
+
+async def test_receipts_say_what_is_billed_and_what_is_given_back(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    await owner.execute(
+        "INSERT INTO contacts (partner_id, full_name, phone) VALUES ($1, 'A', '+79990001122')", world.partner
+    )
+    lines = [
+        AskedLine("Hours", Decimal("1.5"), Decimal("1999.99")),
+        AskedLine("Seats", Decimal(120_000), Decimal("0.5")),
+    ]
+    async with transaction(staff) as session:
+        _, payment = await billing.create_invoice(session, staff, partner_id=world.partner, lines=lines, currency="RUB")
+        payment_id = payment.id
+    await billing.open_payment(payment_id)
+    (bank_id,) = bank.payments
+    (receipt,) = bank.payments[bank_id].receipts
+    told = [(item["Name"], item["Price"], item["Quantity"], item["Amount"]) for item in receipt["Items"]]
+    assert (receipt["Phone"], receipt["Taxation"]) == ("+79990001122", "usn_income")
+    # 2999.985 is rounded, so it cannot be told as price times quantity; 120,000 has too many digits.
+    assert told == [("Hours", 299_999, 1, 299_999), ("Seats", 6_000_000, 1, 6_000_000)]
+    await bank.pay(bank_id)
+    await run_notifications(owner)
+    async with transaction(staff) as session:
+        await billing.request_refund(
+            session, staff, payment_id=payment_id, amount=Decimal(100), reason="Asked",
+            subscription=RefundedSubscription.KEEP, coins=RefundedCoins.LEAVE,
+        )  # fmt: skip
+    assert await process(await owner.fetchval("SELECT max(id) FROM outbox_messages WHERE kind = 'refund.send'"))
+    back = bank.payments[bank_id].receipts[1]["Items"]
+    assert [item["Name"] for item in back] == ["Hours", "Seats"]
+    assert sum(item["Amount"] for item in back) == 10_000
+    assert await owner.fetchval("SELECT status FROM refunds") == "SUCCEEDED"
+
+
+async def test_a_withdrawn_bills_link_is_closed_at_the_bank(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    for faster in (False, True):
+        payment_id = await order(world, staff)
+        await billing.open_payment(payment_id)
+        bank_id = max(bank.payments)
+        async with transaction(staff) as session:
+            invoice_id = (await session.get_one(Payment, payment_id)).invoice_id
+            await billing.cancel_invoice(session, staff, invoice_id=invoice_id)
+        if faster:
+            bank.send = None
+            await bank.pay(bank_id)
+        close = "SELECT id FROM outbox_messages WHERE kind = 'payment.close' AND status = 'PENDING'"
+        assert await process(await owner.fetchval(close)) is Outcome.DONE
+        left = (
+            bank.payments[bank_id].status,
+            await owner.fetchval("SELECT status FROM payments WHERE id = $1", payment_id),
+        )
+        assert left == (("CONFIRMED", "CONFIRMED") if faster else ("CANCELED", "CANCELED")), "nobody's money is touched"
+    assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'payment.attention'") == 1
 
 
 async def test_every_order_of_the_two_notifications_pays_once(

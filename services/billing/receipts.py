@@ -1,0 +1,53 @@
+"""What the customer's receipt says of a payment or of a refund of it (54-FZ)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.settings import get_settings
+from domain.proration import receipt_amounts
+from gateways.interface import Receipt, ReceiptLine
+from models import Contact, InvoiceLine, Payment
+
+
+async def receipt_of(session: AsyncSession, payment: Payment, *, part: Decimal | None = None) -> Receipt | None:
+    """The receipt of a payment; None where nobody is known who could get it.
+
+    Parameters:
+        part: only this much of it, spread over the lines in proportion, for a refund in part.
+    """
+    billed = select(InvoiceLine).where(InvoiceLine.invoice_id == payment.invoice_id).order_by(InvoiceLine.position)
+    lines = list(await session.scalars(billed))
+    email, phone = await _address(session, payment.partner_id)
+    if email is None and phone is None:
+        return None
+    rest = Decimal(0) if part is None else payment.amount - part
+    return Receipt(_told(lines, rest), email, phone)
+
+
+async def _address(session: AsyncSession, partner_id: int) -> tuple[str | None, str | None]:
+    """Where the partner's receipts go: its people in the order of their importance, an email before a phone."""
+    known = (
+        select(Contact.email, Contact.phone)
+        .where(Contact.partner_id == partner_id, or_(Contact.email.is_not(None), Contact.phone.is_not(None)))
+        .order_by(Contact.email.is_(None), Contact.is_primary.desc(), Contact.id)
+        .limit(1)
+    )
+    row = (await session.execute(known)).one_or_none()
+    return (get_settings().receipt_email, None) if row is None else (row.email, row.phone)
+
+
+def _told(lines: Sequence[InvoiceLine], less: Decimal) -> tuple[ReceiptLine, ...]:
+    """The lines as a receipt can show them: a credit lowers the others, and what costs nothing is left out."""
+    told = []
+    amounts = receipt_amounts([*(line.amount for line in lines), -less])
+    for line, amount in zip(lines, amounts, strict=False):
+        if amount == line.amount and amount > 0:
+            told.append(ReceiptLine(line.description, line.quantity, line.unit_price, amount))
+        elif amount > 0:
+            told.append(ReceiptLine(line.description, Decimal(1), amount, amount))
+    return tuple(told)
