@@ -58,6 +58,7 @@ class Subscription(Keyed, Updated, Base):
             "id",
             postgresql_where=text("status = 'ACTIVE' AND (invoiced_until IS NULL OR invoiced_until < ends_at)"),
         ),
+        Index("ix_subscriptions_status_recent", "status", text("id DESC")),
         Index("ix_subscriptions_due", "ends_at", postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')")),
     )
 

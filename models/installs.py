@@ -19,6 +19,8 @@ class Install(Keyed, Updated, Base):
         UniqueConstraint("partner_id", "product_id"),
         checked("status", InstallStatus),
         checked("subscription_kind", SubscriptionKind),
+        Index("ix_installs_subscribed_until", "subscribed_until_or_epoch", "id"),
+        Index("ix_installs_kind_recent", "subscription_kind", text("id DESC")),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
@@ -26,6 +28,10 @@ class Install(Keyed, Updated, Base):
     status: Mapped[InstallStatus] = mapped_column(StrEnumColumn(InstallStatus), server_default="INSTALLED", index=True)
     subscription_kind: Mapped[SubscriptionKind] = mapped_column(StrEnumColumn(SubscriptionKind), server_default="NONE")
     subscribed_until: Mapped[datetime | None]
+    # Rows are paged by columns that are never null; an install that is not subscribed comes first.
+    subscribed_until_or_epoch: Mapped[datetime] = mapped_column(
+        Computed("coalesce(subscribed_until, to_timestamp(0))", persisted=True)
+    )
     installed_by_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
     activated_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]

@@ -29,6 +29,8 @@ class Payment(Keyed, Updated, Base):
             postgresql_where=text("status IN ('NEW', 'UNKNOWN', 'PENDING', 'AUTHORIZED')"),
         ),
         Index("ix_payments_invoice_recent", "invoice_id", text("id DESC")),
+        Index("ix_payments_status_recent", "status", text("id DESC")),
+        Index("ix_payments_at_the_gateway", "gateway_payment_id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)

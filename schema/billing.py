@@ -22,14 +22,17 @@ from planner.binding import (
     to_many,
     to_one,
 )
-from planner.scalars import DateTime
+from planner.scalars import DateTime, Decimal
 
 SubscriptionFilter = filter_input(
     "Subscription",
     {
         "partner_id": equals(models.Subscription.partner_id, "Only subscriptions of this partner.", id_of="Partner"),
         "install_id": equals(models.Subscription.install_id, "Only subscriptions of this install.", id_of="Install"),
+        "plan_id": equals(models.Subscription.plan_id, "Only subscriptions to this version of a plan.", id_of="Plan"),
         "status": any_of(models.Subscription.status, "Only subscriptions in these states."),
+        "term": any_of(models.Subscription.term, "Only those that are paid by these terms."),
+        "auto_renew": equals(models.Subscription.auto_renew, "Only those renewed by themselves, or only others."),
         "ends_from": at_least(models.Subscription.ends_at, "Only those that end at this moment or later."),
         "ends_before": before(models.Subscription.ends_at, "Only those that end before this moment."),
     },
@@ -39,6 +42,10 @@ SubscriptionOrder = order_input("Subscription", {"ENDS_AT": models.Subscription.
 _INDIVIDUAL_PRICE = """
     (EXISTS (SELECT FROM plan_prices WHERE plan_prices.plan_id = {row}.plan_id AND plan_prices.term = {row}.term
         AND plan_prices.unit_price <> {row}.unit_price))
+"""
+_PER_MONTH = """
+    round({row}.unit_price * CASE (SELECT pricing_model FROM plans WHERE plans.id = {row}.plan_id)
+        WHEN 'FLAT' THEN 1 ELSE {row}.seats END, 2)
 """
 
 
@@ -52,9 +59,16 @@ class Subscription(Node):
     unit_price: Money = money(
         models.Subscription.unit_price, models.Subscription.currency, "Price of one unit for one month."
     )
+    per_month: Any = sql(
+        _PER_MONTH, Decimal, "decimal", "Unit price times units, as the plan counts them; in the unit price's currency."
+    )
     starts_at: Any = column(models.Subscription.starts_at, "Start of the period, included.")
     ends_at: Any = column(models.Subscription.ends_at, "End of the period, not included.")
     auto_renew: Any = column(models.Subscription.auto_renew, "Whether it is renewed by itself.")
+    has_card: Any = sql(
+        "({row}.rebill_id_encrypted IS NOT NULL)", bool, "bool", "Whether a card is stored that renewals may charge."
+    )
+    past_due_at: Any = column(models.Subscription.past_due_at, "Since when its renewal is overdue; else null.")
     canceled_at: Any = column(models.Subscription.canceled_at, "When it was cancelled.")
     cancel_at_period_end: Any = column(
         models.Subscription.cancel_at_period_end, "Whether it ends with its period and is not renewed."
@@ -154,16 +168,26 @@ InvoiceFilter = filter_input(
     {
         "partner_id": equals(models.Invoice.partner_id, "Only bills of this partner.", id_of="Partner"),
         "install_id": equals(models.Invoice.install_id, "Only bills of this install.", id_of="Install"),
+        "subscription_id": equals(
+            models.Invoice.subscription_id, "Only bills of this subscription.", id_of="Subscription"
+        ),
         "status": any_of(models.Invoice.status, "Only bills in these states."),
         "kind": any_of(models.Invoice.kind, "Only bills of these kinds."),
         "number": equals(models.Invoice.number, "Only the bill with this number."),
         "top_up": equals(models.Invoice.top_up, "Only coins that wallets bought by themselves, or only other bills."),
         "created_from": at_least(models.Invoice.created_at, "Only bills issued at this moment or later."),
         "created_before": before(models.Invoice.created_at, "Only bills issued before this moment."),
+        "due_from": at_least(models.Invoice.due_at, "Only bills due at this moment or later."),
+        "due_before": before(models.Invoice.due_at, "Only bills due before this moment."),
     },
 )
 InvoiceOrder = order_input("Invoice", {"DUE_AT": models.Invoice.due_at, "TOTAL": models.Invoice.total})
 
+_MONTHS = """
+    (CASE WHEN {row}.kind = 'SEATS_UPGRADE' THEN
+        (SELECT (quantity / {row}.seats)::int FROM invoice_lines WHERE invoice_id = {row}.id AND position = 1)
+    ELSE CASE {row}.term WHEN 'MONTH' THEN 1 WHEN 'HALF_YEAR' THEN 6 WHEN 'YEAR' THEN 12 END END)
+"""
 _LAST_LINK = """
     SELECT payments.{column} FROM payments
     WHERE payments.invoice_id = {{row}}.id AND payments.status IN ('PENDING', 'REJECTED')
@@ -185,11 +209,20 @@ class Invoice(Node):
     coins: Any = column(models.Invoice.coins, "Coins that a purchase of coins gives once paid; null for others.")
     top_up: bool = column(models.Invoice.top_up, "Whether a wallet bought these coins by itself.")
     term: Any = column(models.Invoice.term, "Length of the period billed.")
+    months: Any = sql(
+        _MONTHS, int | None, "int", "Whole months billed; null where the bill is for none. Added seats: what was left."
+    )
     seats: Any = column(models.Invoice.seats, "Units billed.")
     unit_price: Any = money(models.Invoice.unit_price, models.Invoice.currency, "Price of one unit for one month.")
     period_start: Any = column(models.Invoice.period_start, "Start of the period billed, once it is known.")
     period_end: Any = column(models.Invoice.period_end, "End of the period billed, not included.")
     due_at: Any = column(models.Invoice.due_at, "Until when it should be paid.")
+    auto_renew: Any = column(models.Invoice.auto_renew, "Whether paying it stores the card for renewals.")
+    next_charge_at: Any = column(
+        models.Invoice.next_charge_at, "When the stored card is charged for it; null where it is not."
+    )
+    charge_attempts: Any = column(models.Invoice.charge_attempts, "How often a stored card was charged for it.")
+    legal_entity_code: Any = column(models.Invoice.legal_entity, "Code of our legal entity that issued it.")
     paid_at: Any = column(models.Invoice.paid_at, "When it was paid.")
     canceled_at: Any = column(models.Invoice.canceled_at, "When it was cancelled.")
     settlement_note: Any = column(models.Invoice.settlement_note, "Remark of whoever marked it paid by hand.")
@@ -221,6 +254,9 @@ class Invoice(Node):
         "schema.billing.InvoiceLine", models.InvoiceLine.invoice_id, "Lines.", order=models.InvoiceLine.position
     )
     payments: Any = to_many("schema.payments.Payment", models.Payment.invoice_id, "Attempts to settle it.")
+    refunds: Any = to_many(
+        "schema.refunds.Refund", models.Refund.invoice_id, "What was given back of it.", requires="payment:read"
+    )
     documents: Any = to_many(
         "schema.documents.InvoiceDocument",
         models.InvoiceDocument.invoice_id,

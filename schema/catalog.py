@@ -31,7 +31,9 @@ ProductFilter = filter_input(
         "code": equals(models.Product.code, "Exactly this code."),
     },
 )
-ProductOrder = order_input("Product", {"CODE": models.Product.code})
+ProductOrder = order_input(
+    "Product", {"CODE": models.Product.code, "NAME": models.Product.name, "UPDATED_AT": models.Product.updated_at}
+)
 
 
 @bound(models.Product, requires="product:read", description="Something we sell and bill (CAT-1).")

@@ -37,9 +37,11 @@ InstallFilter = filter_input(
         "subscription_kind": any_of(models.Install.subscription_kind, "Only those living on this."),
         "created_from": at_least(models.Install.created_at, "Installed at this moment or later."),
         "created_before": before(models.Install.created_at, "Installed before this moment."),
+        "subscribed_from": at_least(models.Install.subscribed_until, "Subscribed until this moment or later."),
+        "subscribed_before": before(models.Install.subscribed_until, "Subscribed until before this moment."),
     },
 )
-InstallOrder = order_input("Install")
+InstallOrder = order_input("Install", {"SUBSCRIBED_UNTIL": models.Install.subscribed_until_or_epoch})
 
 
 @bound(models.Install, requires="install:read", description="One product at one partner (INS-1).")

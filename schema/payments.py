@@ -9,6 +9,8 @@ from planner.binding import (
     Money,
     Node,
     any_of,
+    at_least,
+    before,
     bound,
     column,
     equals,
@@ -26,6 +28,10 @@ PaymentFilter = filter_input(
         "invoice_id": equals(models.Payment.invoice_id, "Only payments of this bill.", id_of="Invoice"),
         "status": any_of(models.Payment.status, "Only payments in these states."),
         "gateway": equals(models.Payment.gateway, "Only payments through this gateway."),
+        "method": any_of(models.Payment.method, "Only payments made in these ways."),
+        "gateway_payment_id": equals(models.Payment.gateway_payment_id, "Only the one that the gateway calls so."),
+        "created_from": at_least(models.Payment.created_at, "Only those begun at this moment or later."),
+        "created_before": before(models.Payment.created_at, "Only those begun before this moment."),
     },
 )
 PaymentOrder = order_input("Payment")
