@@ -26,6 +26,8 @@ class SubscriptionAction(StrEnum):
     SET_AUTO_RENEW = "SET_AUTO_RENEW"
     EXTEND = "EXTEND"
     EXTEND_TRIAL = "EXTEND_TRIAL"
+    BILL_RENEWAL = "BILL_RENEWAL"
+    CORRECT = "CORRECT"
 
 
 class CancelWhen(StrEnum):
@@ -52,6 +54,7 @@ class Standing:
         pending: whether a change waits for the renewal.
         order_waits: number of the unpaid invoice of a change, if there is one.
         renewal_charging: number of the renewal invoice whose money is on its way, if there is one.
+        renewal_waits: number of the renewal invoice that waits for its payment, if there is one.
     """
 
     status: SubscriptionStatus
@@ -62,6 +65,7 @@ class Standing:
     pending: bool = False
     order_waits: str | None = None
     renewal_charging: str | None = None
+    renewal_waits: str | None = None
 
 
 _S = SubscriptionStatus
@@ -86,6 +90,8 @@ ALLOWED_IN: MappingProxyType[SubscriptionAction, frozenset[SubscriptionStatus]] 
         _A.SET_AUTO_RENEW: _ACTIVE | {_S.PAST_DUE},
         _A.EXTEND: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.EXPIRED, _S.CANCELED}),
         _A.EXTEND_TRIAL: _TRIAL | {_S.EXPIRED},
+        _A.BILL_RENEWAL: _ACTIVE | {_S.PAST_DUE},
+        _A.CORRECT: frozenset(_S),
     }
 )
 
@@ -95,15 +101,18 @@ _WHILE_PAUSED = frozenset({_A.CANCEL_NOW, _A.RESUME})
 _NOT_WHILE_CHARGING = frozenset(
     {
         *(_A.CANCEL_NOW, _A.CANCEL_AT_PERIOD_END, _A.PAUSE, _A.REMOVE_SEATS, _A.SET_PRICE, _A.EXTEND),
-        *(_A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.ADD_SEATS),
+        *(_A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.ADD_SEATS, _A.BILL_RENEWAL, _A.CORRECT),
     }
 )
 # An order was priced for the period as it is.
 _NOT_WHILE_ORDERED = frozenset(
-    {_A.ADD_SEATS, _A.REMOVE_SEATS, _A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.PAUSE, _A.EXTEND}
+    {_A.ADD_SEATS, _A.REMOVE_SEATS, _A.CHANGE_PLAN_NOW, _A.CHANGE_PLAN_AT_RENEWAL, _A.PAUSE, _A.EXTEND, _A.CORRECT}
 )
 _NOT_WHILE_CANCELING = frozenset(
-    {_A.CANCEL_AT_PERIOD_END, _A.REMOVE_SEATS, _A.CHANGE_PLAN_AT_RENEWAL, _A.SET_PRICE, _A.CHANGE_PLAN_NOW}
+    {
+        *(_A.CANCEL_AT_PERIOD_END, _A.REMOVE_SEATS, _A.CHANGE_PLAN_AT_RENEWAL, _A.SET_PRICE, _A.CHANGE_PLAN_NOW),
+        _A.BILL_RENEWAL,
+    }
 )
 _NOT_WHEN_OVER = frozenset({_A.ADD_SEATS, _A.CHANGE_PLAN_NOW, _A.PAUSE, _A.CANCEL_AT_PERIOD_END, _A.UNDO_CANCEL})
 
@@ -133,6 +142,8 @@ def blocked_because(action: SubscriptionAction, standing: Standing) -> str | Non
         return f"the change billed by invoice {standing.order_waits} waits for its payment"
     if standing.renewal_charging is not None and action in _NOT_WHILE_CHARGING:
         return f"the renewal by invoice {standing.renewal_charging} is being charged; try again when it is done"
+    if standing.renewal_waits is not None and action == _A.BILL_RENEWAL:
+        return f"the renewal by invoice {standing.renewal_waits} waits for its payment"
     return None
 
 

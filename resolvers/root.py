@@ -25,6 +25,7 @@ from resolvers.reads import Reads
 from resolvers.reconciliation import ReconciliationMutations
 from resolvers.refunds import RefundMutations, RefundQueries
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
+from resolvers.subscription_corrections import CorrectionMutations
 from resolvers.wallets import WalletMutations, WalletQueries
 
 
@@ -58,6 +59,7 @@ class Mutation(
     OnboardingMutations,
     BillingMutations,
     SubscriptionMutations,
+    CorrectionMutations,
     WalletMutations,
     LegalEntityMutations,
     DocumentMutations,

@@ -192,7 +192,13 @@ async def start_trial(
         return None
     if await session.scalar(select(Subscription.id).where(Subscription.install_id == install.id).limit(1)):
         return None
-    ends_at = now + timedelta(days=product.trial_days)
+    return await begin_trial(session, actor, install, now, now + timedelta(days=product.trial_days))
+
+
+async def begin_trial(
+    session: AsyncSession, actor: Principal, install: Install, now: datetime, ends_at: datetime
+) -> Subscription:
+    """Begin a trial of a locked install that has no live subscription."""
     trial = Subscription(
         partner_id=install.partner_id,
         install_id=install.id,

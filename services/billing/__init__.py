@@ -2,7 +2,9 @@
 
 from services.billing.cancel import cancel_subscription, preview_cancel, undo_cancel
 from services.billing.charging import carry_on, charge_invoice, plan_due_charges
+from services.billing.correct import correct_subscription
 from services.billing.extend import Extension, extend_subscription, extend_trial, preview_extension
+from services.billing.install_edit import set_subscription_kind
 from services.billing.invoices import cancel_invoice, mark_paid, refresh_payment_link
 from services.billing.lapse import lapse_due
 from services.billing.lapsed import cancel_lapsed
@@ -23,7 +25,7 @@ from services.billing.plan_change import (
 from services.billing.refunding import ask_for_open_refunds, send_refund
 from services.billing.refunds import RefundQuote, preview_refund, request_refund
 from services.billing.renewals import issue_due_renewals
-from services.billing.renewing import set_auto_renew
+from services.billing.renewing import bill_renewal, set_auto_renew
 from services.billing.repair import close_payment, repair_payment
 from services.billing.seats import add_seats, preview_seats, remove_seats
 from services.billing.standing import actions_of
@@ -40,6 +42,7 @@ __all__ = [
     "apply_notification",
     "ask_for_open_refunds",
     "ask_for_unsettled",
+    "bill_renewal",
     "cancel_invoice",
     "cancel_lapsed",
     "cancel_subscription",
@@ -48,6 +51,7 @@ __all__ = [
     "change_plan_now",
     "charge_invoice",
     "close_payment",
+    "correct_subscription",
     "create_invoice",
     "create_subscription",
     "extend_subscription",
@@ -76,6 +80,7 @@ __all__ = [
     "send_refund",
     "set_auto_renew",
     "set_price",
+    "set_subscription_kind",
     "undo_cancel",
     "undo_change",
 ]

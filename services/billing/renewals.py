@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
 from core import clock
-from core.principal import SYSTEM
+from core.principal import SYSTEM, Principal
 from core.request import current_request
 from core.settings import get_settings
 from domain.partners import PartnerMay, sql_names
+from models import Subscription
 from services.billing.issue import number_prefix
 
 CHUNK_ROWS = 1_000
@@ -42,7 +43,7 @@ _ISSUE = f"""
             coalesce(s.pending_plan_id, s.plan_id) AS plan_id, coalesce(s.pending_term, s.term) AS term,
             coalesce(s.pending_seats, s.seats) AS seats, coalesce(s.pending_unit_price, s.unit_price) AS unit_price
         FROM subscriptions s JOIN installs i ON i.id = s.install_id
-        WHERE s.status = 'ACTIVE' AND s.paused_at IS NULL AND NOT s.cancel_at_period_end
+        WHERE {{which}} AND s.paused_at IS NULL AND NOT s.cancel_at_period_end
             AND s.ends_at <= :horizon AND (s.invoiced_until IS NULL OR s.invoiced_until < s.ends_at)
             AND i.status <> 'DISABLED'
             AND (SELECT p.status FROM partners p WHERE p.id = s.partner_id) IN ({sql_names(PartnerMay.RENEW)})
@@ -141,16 +142,28 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "request_id": Text(),
     "told_at": Text(),
 }
-_STATEMENT = text(_ISSUE).bindparams(*(bindparam(name, type_=kind) for name, kind in _TYPES.items()))
+_TYPED = tuple(bindparam(name, type_=kind) for name, kind in _TYPES.items())
+_STATEMENT = text(_ISSUE.format(which="s.status = 'ACTIVE'")).bindparams(*_TYPED)
+_ONE = text(_ISSUE.format(which="s.id = :subscription")).bindparams(*_TYPED)
 
 
 async def issue_due_renewals(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
     """Issue the invoices of at most ``rows`` periods that end soon; gives how many, 0 when there are no more."""
-    issued: int | None = await session.scalar(_STATEMENT, {"rows": rows, **_parameters()})
+    issued: int | None = await session.scalar(_STATEMENT, {"rows": rows, **_parameters(SYSTEM)})
     return issued or 0
 
 
-def _parameters() -> dict[str, Any]:
+async def issue_renewal(session: AsyncSession, actor: Principal, subscription: Subscription) -> None:
+    """Issue the invoice of the next period of one subscription, locked with its install, whenever it begins."""
+    subscription.invoiced_until = None
+    await session.flush()
+    given = {**_parameters(actor), "horizon": subscription.ends_at, "subscription": subscription.id, "rows": 1}
+    issued = await session.scalar(_ONE, given)
+    assert issued == 1, "what stops a renewal was refused before"
+    await session.refresh(subscription)
+
+
+def _parameters(actor: Principal) -> dict[str, Any]:
     settings = get_settings()
     now = clock.now()
     return {
@@ -161,8 +174,8 @@ def _parameters() -> dict[str, Any]:
         "year": now.astimezone(ZoneInfo(settings.legal_entity_timezone)).year,
         "number_prefix": number_prefix(settings.legal_entity),
         "first_charge_day": settings.charge_days[0],
-        "actor": SYSTEM.label,
-        "actor_roles": list(SYSTEM.roles),
+        "actor": actor.label,
+        "actor_roles": list(actor.roles),
         "request_id": current_request().request_id,
         "told_at": now.isoformat(),
     }

@@ -121,6 +121,7 @@ def standing_of(subscription: Subscription, unpaid: Sequence[Invoice]) -> Standi
         for invoice in unpaid
         if invoice.kind == InvoiceKind.RENEWAL and invoice.status == InvoiceStatus.CHARGING
     ]
+    renewals = [invoice.number for invoice in unpaid if invoice.kind == InvoiceKind.RENEWAL]
     pending = (
         subscription.pending_plan_id,
         subscription.pending_term,
@@ -136,6 +137,7 @@ def standing_of(subscription: Subscription, unpaid: Sequence[Invoice]) -> Standi
         pending=any(value is not None for value in pending),
         order_waits=orders[0] if orders else None,
         renewal_charging=charging[0] if charging else None,
+        renewal_waits=renewals[0] if renewals else None,
     )
 
 

@@ -67,9 +67,9 @@ async def start_paid(
     invoice.subscription_id = live.id
     invoice.period_start, invoice.period_end = period_start, live.ends_at
     show_on_install(install, live)
+    keep_card(live, rebill_id)
     await record_change(session, actor, live, "activate", before)
     await events.emit(session, install, "subscription.activated", _event(live, invoice))
-    keep_card(live, rebill_id)
 
 
 def _ordered(live: Subscription) -> tuple[int | None, Term, int, Decimal]:

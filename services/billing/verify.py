@@ -109,7 +109,9 @@ INVARIANTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             """
             SELECT s.id, count(i.id) AS value FROM subscriptions s
             LEFT JOIN invoices i ON i.subscription_id = s.id AND i.status IN ('PAID', 'REFUNDED', 'PARTIALLY_REFUNDED')
-            WHERE s.status IN ('ACTIVE', 'PAST_DUE') GROUP BY s.id HAVING count(i.id) = 0
+            WHERE s.status IN ('ACTIVE', 'PAST_DUE') AND NOT EXISTS (
+                SELECT FROM subscription_changes c WHERE c.subscription_id = s.id AND c.action = 'correct')
+            GROUP BY s.id HAVING count(i.id) = 0
             """,
         ),
         "charged_only_while_open": (

@@ -172,7 +172,8 @@ def test_receipts_have_no_negative_lines_and_the_same_sum(amounts: list[Decimal]
 def test_actions_are_closed_to_the_ended_and_the_paused() -> None:
     assert set(ALLOWED_IN) == set(SubscriptionAction)
     canceled = allowed_actions(Standing(SubscriptionStatus.CANCELED))
-    assert [action for action, why in canceled.items() if why is None] == [SubscriptionAction.EXTEND]
+    open_to_the_ended = {SubscriptionAction.EXTEND, SubscriptionAction.CORRECT}
+    assert {action for action, why in canceled.items() if why is None} == open_to_the_ended
     paused = allowed_actions(Standing(SubscriptionStatus.ACTIVE, paused=True))
     assert {action for action, why in paused.items() if why is None} == {
         SubscriptionAction.RESUME,
@@ -181,3 +182,5 @@ def test_actions_are_closed_to_the_ended_and_the_paused() -> None:
     charging = Standing(SubscriptionStatus.ACTIVE, renewal_charging="2027-000007")
     assert "2027-000007" in (blocked_because(SubscriptionAction.ADD_SEATS, charging) or "")
     assert blocked_because(SubscriptionAction.SET_AUTO_RENEW, charging) is None
+    billed = Standing(SubscriptionStatus.PAST_DUE, renewal_waits="2027-000008")
+    assert "2027-000008" in (blocked_because(SubscriptionAction.BILL_RENEWAL, billed) or "")
