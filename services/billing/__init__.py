@@ -25,7 +25,7 @@ from services.billing.plan_change import (
 from services.billing.refunding import ask_for_open_refunds, send_refund
 from services.billing.refunds import RefundQuote, preview_refund, request_refund
 from services.billing.renewals import issue_due_renewals
-from services.billing.renewing import bill_renewal, set_auto_renew
+from services.billing.renewing import bill_renewal, plan_charge, set_auto_renew
 from services.billing.repair import close_payment, repair_payment
 from services.billing.seats import add_seats, preview_seats, remove_seats
 from services.billing.standing import actions_of
@@ -64,6 +64,7 @@ __all__ = [
     "notify_ending",
     "open_payment",
     "pause_subscription",
+    "plan_charge",
     "plan_due_charges",
     "preview_cancel",
     "preview_change",
