@@ -7,6 +7,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
+from cli.factors import reset_second_factor
 from cli.migrate import migrate
 from cli.reference import events_reference, export_schema, permission_matrix, settings_reference
 from cli.schedule import schedule
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    *(up, serve, work, schedule, migrate, create_superadmin, seed_demo),
+    *(up, serve, work, schedule, migrate, create_superadmin, reset_second_factor, seed_demo),
     *(export_schema, permission_matrix, settings_reference, events_reference),
 ):
     app.command(command.__name__.replace("_", "-"))(command)

@@ -21,6 +21,7 @@ class Principal:
         product_id: the only product whose installs may be reached; set for product principals.
         session_id: the sign-in session, when there is one.
         api_token_id: the API token, when the call came with one.
+        must_enroll: whether the session lacks a second factor that a role asks for, and may only set one up (ACC-1).
     """
 
     kind: PrincipalKind
@@ -32,6 +33,7 @@ class Principal:
     session_id: int | None = None
     api_token_id: int | None = None
     product_id: int | None = None
+    must_enroll: bool = False
 
     def __post_init__(self) -> None:
         if (self.kind == "partner") != (self.partner_id is not None):

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     refresh_token_days: int = Field(
         default=30, ge=1, le=365, description="Life of a refresh token and a cookie session, days."
     )
+    totp_issuer: str = Field(
+        default="Kontora", min_length=1, max_length=60, description="Name of this house in authenticator apps."
+    )
     body_limit_bytes: int = Field(default=1_000_000, ge=1_000, description="Largest request body, bytes.")
     query_cost_limit: int = Field(
         default=50_000, ge=100, description="Largest static cost of one operation: fields times page sizes."

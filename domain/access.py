@@ -28,6 +28,25 @@ class SessionKind(StrEnum):
     COOKIE = "COOKIE"
 
 
+class SignInMethod(StrEnum):
+    """How a person has proved who it is: our password, or the provider of single sign-on."""
+
+    PASSWORD = "PASSWORD"  # noqa: S105
+    OIDC = "OIDC"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How a session is begun.
+
+    Parameters:
+        second_factor: whether a second factor was shown too, to us or to the provider.
+    """
+
+    method: SignInMethod
+    second_factor: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class LockRule:
     """How failed sign-ins lock what they are counted for (ACC-1).

@@ -28,6 +28,7 @@ from models.effects import (
     OutboxMessage,
     ProductEvent,
 )
+from models.factors import OidcIdentity, RecoveryCode, SignInChallenge, TotpFactor
 from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
 from models.mail import Mail, SandboxMail
@@ -80,6 +81,7 @@ __all__ = [
     "LegalEntity",
     "Mail",
     "OAuthToken",
+    "OidcIdentity",
     "Onboarding",
     "OnboardingChange",
     "OnboardingStep",
@@ -101,6 +103,7 @@ __all__ = [
     "ProductEvent",
     "Reconciliation",
     "ReconciliationDifference",
+    "RecoveryCode",
     "RefreshToken",
     "Refund",
     "Role",
@@ -109,10 +112,12 @@ __all__ = [
     "ScheduleFiring",
     "ScheduledJob",
     "Session",
+    "SignInChallenge",
     "SignInFailure",
     "Subscription",
     "SubscriptionChange",
     "SubscriptionNotice",
+    "TotpFactor",
     "User",
     "UserPermission",
     "UserRole",

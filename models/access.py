@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.access import SessionKind, UserKind, UserStatus
+from domain.access import SessionKind, SignInMethod, UserKind, UserStatus
 from models.base import Base, Keyed, StrEnumColumn, Updated, checked
 
 
@@ -26,7 +26,7 @@ class User(Keyed, Updated, Base):
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
     email: Mapped[str] = mapped_column(unique=True)
     full_name: Mapped[str]
-    password_hash: Mapped[str]
+    password_hash: Mapped[str | None]
     status: Mapped[UserStatus] = mapped_column(StrEnumColumn(UserStatus), server_default="ACTIVE")
     locale: Mapped[str] = mapped_column(server_default="en")
     failed_sign_ins: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -52,6 +52,7 @@ class Role(Keyed, Updated, Base):
     name: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str]
     built_in: Mapped[bool] = mapped_column(server_default=text("false"))
+    totp_required: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class RolePermission(Base):
@@ -85,11 +86,13 @@ class Session(Keyed, Base):
     """One sign-in; its refresh tokens are one family (ACC-1)."""
 
     __tablename__ = "sessions"
-    __table_args__ = (checked("kind", SessionKind),)
+    __table_args__ = (checked("kind", SessionKind), checked("method", SignInMethod))
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
     kind: Mapped[SessionKind] = mapped_column(StrEnumColumn(SessionKind))
+    method: Mapped[SignInMethod] = mapped_column(StrEnumColumn(SignInMethod), server_default="PASSWORD")
+    second_factor: Mapped[bool] = mapped_column(server_default=text("false"))
     cookie_hash: Mapped[str | None] = mapped_column(unique=True)
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime]

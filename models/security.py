@@ -101,6 +101,7 @@ def statements() -> Iterator[str]:
     yield from coin_functions()
     yield from redaction_functions()
     yield from audit_functions()
+    yield from _codes_once()
     yield from _outbox_notice()
     yield from _change_notices()
 
@@ -202,6 +203,21 @@ def _ledger_balance() -> Iterator[str]:
                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_sums_to_zero();
             END IF;
         END $$
+    """
+
+
+def _codes_once() -> Iterator[str]:
+    """A time step of a second factor is spent once: it only moves forward (ACC-1)."""
+    yield """
+        CREATE OR REPLACE FUNCTION refuse_spent_step() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'time step % of the factor is spent', NEW.last_step USING ERRCODE = 'check_violation';
+        END $$
+    """
+    yield """
+        CREATE OR REPLACE TRIGGER step_spent_once BEFORE UPDATE OF last_step ON totp_factors
+        FOR EACH ROW WHEN (NEW.last_step IS NULL AND OLD.last_step IS NOT NULL OR NEW.last_step <= OLD.last_step)
+        EXECUTE FUNCTION refuse_spent_step()
     """
 
 

@@ -59,6 +59,9 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "user:pii": "Read users' names and emails.",
         "user:write": "Block and unblock users.",
         "role:read": "Read roles and permissions.",
+        "role:write": "Create and change roles.",
+        "second_factor:own": "Set up, renew and end one's own second factor.",
+        "second_factor:reset": "Take away other users' second factors.",
         "session:read": "Read sign-in sessions.",
         "api_token:read": "Read API tokens' names, scopes and use.",
         "api_token:write": "Create and revoke own API tokens.",
@@ -81,3 +84,6 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
 )
 
 ALL = frozenset(PERMISSIONS)
+
+ENROLMENT_ONLY = frozenset({"viewer:self", "second_factor:own"})
+"""What a session may that lacks a second factor asked for by a role (ACC-1)."""

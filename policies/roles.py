@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from policies.permissions import ALL
 
-_SELF = frozenset({"viewer:self", "api_token:read", "api_token:write"})
+_SELF = frozenset({"viewer:self", "second_factor:own", "api_token:read", "api_token:write"})
 _BULK = frozenset({"bulk_operation:read", "bulk_operation:write"})
 _BUSINESS_READ = frozenset(
     {
@@ -117,7 +117,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         "AUDITOR": (
             "Reads everything, the audit trail too; changes nothing.",
             frozenset(name for name in ALL if name.endswith((":read", ":pii", ":detail", ":configure")))
-            | {"viewer:self"},
+            | {"viewer:self", "second_factor:own"},
         ),
         "PARTNER_OWNER": (
             "Own partner only: all of its data, its subscriptions, payment links and API tokens.",

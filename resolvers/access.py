@@ -10,6 +10,7 @@ from core.principal import Principal
 from domain.access import UserKind
 from planner.binding import function_root
 from planner.run import RunContext
+from policies.permissions import ENROLMENT_ONLY
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, ShownOnce, mutation
 from schema.signing_in import (
@@ -41,6 +42,7 @@ def _viewer(principal: Principal) -> dict[str, Any] | None:
         "email": principal.email,
         "roles": list(principal.roles),
         "permissions": sorted(principal.permissions),
+        "must_enroll_totp": principal.must_enroll,
         "user": principal.user_id,
         "partner": principal.partner_id,
     }
@@ -50,9 +52,11 @@ async def sign_in(context: MutationContext, input: SignInInput) -> dict[str, Any
     """Start a session with email and password (ACC-1). Failures slow down and lock the account for a while."""
     found = await access.sign_in(context.session, email=input.email, password=input.password)
     if isinstance(found, access.Refused):
-        # Told as a value, for the count of failures has to be committed.
-        return {"user_errors": [{"code": found.code, "message": found.message, "field": ["input"]}]}
-    return await _session(context, found)
+        return refused(found)
+    if isinstance(found, access.Challenge):
+        told = {"challenge": ShownOnce(found.token), "challenge_expires_at": found.expires_at}
+        return {"totp_required": True, **told}
+    return await session_values(context, found)
 
 
 async def session_refresh(context: MutationContext, input: SessionRefreshInput) -> dict[str, Any]:
@@ -63,21 +67,31 @@ async def session_refresh(context: MutationContext, input: SessionRefreshInput) 
         return {
             "user_errors": [{"code": "INVALID_REFRESH_TOKEN", "message": message, "field": ["input", "refreshToken"]}]
         }
-    return await _session(context, found)
+    return await session_values(context, found)
 
 
-async def _session(context: MutationContext, found: access.SignedIn) -> dict[str, Any]:
+def refused(found: access.Refused) -> dict[str, Any]:
+    """A refusal told as a value, for the count of failures has to be committed."""
+    return {"user_errors": [{"code": found.code, "message": found.message, "field": ["input"]}]}
+
+
+async def session_values(context: MutationContext, found: access.SignedIn) -> dict[str, Any]:
+    """The payload of a session that has begun or was renewed."""
     roles, permissions = await access.permissions_of(context.session, found.user.id)
+    own = await access.own_factor(context.session, found.user.id)
+    must_enroll = own.required and not found.session.second_factor
     principal = Principal(
         kind="partner" if found.user.kind is UserKind.PARTNER else "staff",
-        permissions=permissions,
+        permissions=ENROLMENT_ONLY if must_enroll else permissions,
         roles=roles,
         user_id=found.user.id,
         email=found.user.email,
         partner_id=found.user.partner_id,
         session_id=found.session.id,
+        must_enroll=must_enroll,
     )
     return {
+        "totp_required": False,
         "access_token": ShownOnce(found.access_token),
         "refresh_token": ShownOnce(found.refresh_token),
         "expires_at": found.expires_at,

@@ -13,6 +13,7 @@ from resolvers.catalog import CatalogMutations
 from resolvers.dashboard import CurrencyMutations, DashboardQueries
 from resolvers.documents import DocumentMutations, DocumentQueries
 from resolvers.effects import EffectsMutations, EffectsQueries
+from resolvers.factors import FactorMutations, FactorQueries
 from resolvers.installs import InstallMutations
 from resolvers.legal_entities import LegalEntityMutations
 from resolvers.monitoring import MonitoringQueries
@@ -33,6 +34,7 @@ from resolvers.wallets import WalletMutations, WalletQueries
 class Query(
     Reads,
     AccessQueries,
+    FactorQueries,
     BillingQueries,
     SubscriptionQueries,
     EffectsQueries,
@@ -51,6 +53,7 @@ class Query(
 @strawberry.type(description="What can be done; each mutation is one transaction.")
 class Mutation(
     AccessMutations,
+    FactorMutations,
     PartnerMutations,
     PartnerCardMutations,
     PartnerDocumentMutations,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import models
+from planner import scalars
 from planner.binding import (
     Node,
     any_of,
@@ -41,6 +42,12 @@ class User(Node):
     email: Any = column(models.User.email, "Email address, lower case.", requires="user:pii")
     full_name: Any = column(models.User.full_name, "Full name.", requires="user:pii")
     locale: Any = column(models.User.locale, "Language of messages, `ru` or `en`.")
+    second_factor_since: Any = sql(
+        "(SELECT totp_factors.confirmed_at FROM totp_factors WHERE totp_factors.user_id = {row}.id)",
+        scalars.DateTime | None,
+        "datetime",
+        "Since when a second factor is asked for at sign-in; null without one.",
+    )
     locked_until: Any = column(models.User.locked_until, "End of the lock after failed sign-ins.")
     last_sign_in_at: Any = column(models.User.last_sign_in_at, "Last successful sign-in.")
     created_at: Any = column(models.User.created_at, "When the account was made.")
@@ -68,6 +75,7 @@ class Role(Node):
     name: Any = column(models.Role.name, "Unique name.")
     description: Any = column(models.Role.description, "What the role is for.")
     built_in: Any = column(models.Role.built_in, "Whether it comes with the product.")
+    totp_required: Any = column(models.Role.totp_required, "Whether its users must have a second factor.")
     permissions: Any = sql(
         "ARRAY(SELECT permission FROM role_permissions WHERE role_permissions.role_id = {row}.id ORDER BY permission)",
         list[str],
@@ -99,6 +107,8 @@ class Session(Node):
     """One sign-in."""
 
     kind: Any = column(models.Session.kind, "Token or browser cookie.")
+    method: Any = column(models.Session.method, "How the user proved who it is.")
+    second_factor: Any = column(models.Session.second_factor, "Whether a second factor was shown too.")
     expires_at: Any = column(models.Session.expires_at, "When it ends by itself.")
     last_used_at: Any = column(models.Session.last_used_at, "When it was last renewed.")
     revoked_at: Any = column(models.Session.revoked_at, "When it was ended.")

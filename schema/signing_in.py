@@ -19,6 +19,9 @@ class Viewer:
     email: str | None = value("One's own email address.")
     roles: list[str] = value("Names of one's roles.")
     permissions: list[str] = value("What one may do; each field of the schema names the permission it needs.")
+    must_enroll_totp: bool = value(
+        "Whether a role asks for a second factor that this session lacks: until it is set up, nothing else is allowed."
+    )
     user: Any = object_value("schema.access.User", "One's own account.", requires="user:read")
     partner: Any = object_value(
         "schema.partners.Partner", "One's own organisation, for partner users.", requires="partner:read"
@@ -33,9 +36,15 @@ class SignInInput:
     password: str = strawberry.field(description="Password.")
 
 
-@plain(requires="", description="A new session.")
+@plain(requires="", description="A new session, or the challenge that comes before it.")
 class SignInPayload(Payload):
-    """A new session."""
+    """A new session, or the challenge that comes before it."""
+
+    totp_required: bool | None = value(
+        "Whether the second factor is asked for: then there are no tokens yet, and `signInVerify` gives them."
+    )
+    challenge: str | None = value("Stands for this sign-in in `signInVerify`; good for some minutes and one session.")
+    challenge_expires_at: Any = value("End of the challenge.", graphql_type=scalars.DateTime | None)
 
     access_token: str | None = value("Goes into `Authorization: Bearer …`; short-lived.")
     refresh_token: str | None = value("Exchanged by `sessionRefresh` for new tokens, once.")

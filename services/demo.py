@@ -125,7 +125,7 @@ async def seed(session: AsyncSession, *, password: str) -> None:
 async def _make_users(session: AsyncSession, password: str) -> None:
     """One user per role; the two of the partner belong to the first one. Hashing is slow, so one hash serves all."""
     known = {user.email: user for user in await session.scalars(select(User).where(User.email.in_(DEMO_USERS)))}
-    hashes = {user.password_hash for user in known.values()}
+    hashes = {user.password_hash for user in known.values() if user.password_hash is not None}
     current = len(hashes) == 1 and await crypto.verify_password(next(iter(hashes)), password)
     hashed = next(iter(hashes)) if current else await crypto.hash_password(password)
     partner_id = await session.scalar(select(func.min(Partner.id)))

@@ -25,6 +25,7 @@ from web.documents import document_routes
 from web.errors import broken, refused
 from web.events import event_routes
 from web.external import external_routes
+from web.factor_pages import factor_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
 from web.live import GraphQLSocket
@@ -79,6 +80,7 @@ def build() -> ASGIApp:
             *bulk_routes,
             *widget_routes,
             *amocrm_routes(),
+            *factor_routes,
             *page_routes,
         ],
         exception_handlers={HTTPException: refused, Exception: broken},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 
 from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
@@ -20,6 +19,7 @@ TRUSTED_SECONDS = 2.0
 KEPT_PRINCIPALS = 10_000
 MAX_CREDENTIAL_CHARS = 2_000
 COOKIE = "kontora_session"
+CHALLENGE_COOKIE = "kontora_challenge"
 
 
 class _Recent:
@@ -80,22 +80,30 @@ async def principal_of(request: Request) -> Principal:
         return ANONYMOUS
 
 
-async def start_cookie_session(
-    email: str, password: str, request: Request
-) -> tuple[Principal, Callable[[Response], None]]:
-    """Sign a browser in; gives the principal and what sets the cookie on a response.
+async def start_cookie_session(email: str, password: str) -> str | access.Challenge:
+    """Sign a browser in: the cookie's value, or the challenge that comes before it.
 
     Raises:
         UserError: wrong email or password, or the account is locked.
     """
     async with transaction() as session:
-        found = await access.check_password(session, email=email, password=password)
-        cookie = None if isinstance(found, access.Refused) else await access.start_cookie_session(session, found)
+        found = await access.sign_in_to_browser(session, email=email, password=password)
     if isinstance(found, access.Refused):
         raise UserError(found.message, code=found.code)
-    assert cookie is not None
-    principal = await access.principal_of_cookie(cookie)
-    return principal, lambda response: _set_cookie(response, cookie)
+    return found
+
+
+async def finish_cookie_session(challenge: str, shown: access.Shown) -> str:
+    """Sign a browser in that has answered its challenge: the cookie's value.
+
+    Raises:
+        UserError: a wrong code, a challenge that has ended, or the account is locked.
+    """
+    async with transaction() as session:
+        found = await access.verify_in_browser(session, challenge=challenge, shown=shown)
+    if isinstance(found, access.Refused):
+        raise UserError(found.message, code=found.code)
+    return found
 
 
 async def end_cookie_session(request: Request, response: Response) -> None:
@@ -107,7 +115,7 @@ async def end_cookie_session(request: Request, response: Response) -> None:
             await access.sign_out(session, principal)
     if credential:
         _recent_cookies.forget(credential)
-    response.delete_cookie(_cookie_name(), path="/", secure=_secure(), httponly=True, samesite="lax")
+    drop_cookie(response, COOKIE)
 
 
 async def _look_up(credential: str) -> Principal:
@@ -116,38 +124,51 @@ async def _look_up(credential: str) -> Principal:
     else:
         principal, expires = await access.principal_of_access_token(credential)
         seconds = expires - time.time()
-    _recent.put(credential, principal, seconds)
+    # A factor that is set up opens the rest at once.
+    if not principal.must_enroll:
+        _recent.put(credential, principal, seconds)
     return principal
 
 
 async def _look_up_cookie(credential: str) -> Principal:
     principal = await access.principal_of_cookie(credential)
-    _recent_cookies.put(credential, principal, TRUSTED_SECONDS)
+    if not principal.must_enroll:
+        _recent_cookies.put(credential, principal, TRUSTED_SECONDS)
     return principal
+
+
+def cookie_of(request: Request, name: str) -> str | None:
+    """The value of one of our cookies."""
+    return _cookie_of(request.headers.get("cookie", "").encode("latin-1"), name)
+
+
+def set_cookie(response: Response, name: str, value: str, *, seconds: int) -> None:
+    """Have a browser keep one of our cookies, out of reach of scripts and of other sites' forms."""
+    response.set_cookie(
+        _cookie_name(name), value, max_age=seconds, path="/", secure=_secure(), httponly=True, samesite="lax"
+    )
+
+
+def drop_cookie(response: Response, name: str) -> None:
+    """Have a browser forget one of our cookies."""
+    response.delete_cookie(_cookie_name(name), path="/", secure=_secure(), httponly=True, samesite="lax")
+
+
+def set_session_cookie(response: Response, cookie: str) -> None:
+    """Let a browser carry its session."""
+    set_cookie(response, COOKIE, cookie, seconds=get_settings().refresh_token_days * 86_400)
 
 
 def _secure() -> bool:
     return get_settings().base_url.startswith("https://")
 
 
-def _cookie_name() -> str:
+def _cookie_name(name: str) -> str:
     # The prefix makes browsers insist on HTTPS, this host and this path; plain HTTP may not use it.
-    return f"__Host-{COOKIE}" if _secure() else COOKIE
+    return f"__Host-{name}" if _secure() else name
 
 
-def _cookie_of(header: bytes) -> str | None:
+def _cookie_of(header: bytes, name: str = COOKIE) -> str | None:
     # Lenient, as browsers are: a strange cookie of another program on this host must not hide ours.
-    found = cookie_parser(header.decode("latin-1")).get(_cookie_name())
+    found = cookie_parser(header.decode("latin-1")).get(_cookie_name(name))
     return found[:MAX_CREDENTIAL_CHARS] if found else None
-
-
-def _set_cookie(response: Response, cookie: str) -> None:
-    response.set_cookie(
-        _cookie_name(),
-        cookie,
-        max_age=get_settings().refresh_token_days * 86_400,
-        path="/",
-        secure=_secure(),
-        httponly=True,
-        samesite="lax",
-    )

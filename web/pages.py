@@ -11,14 +11,25 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from core import clock
 from core.errors import KontoraError
 from core.settings import get_settings
+from services.access import Challenge
 from services.demo import DEMO_USERS
 from web.assets import Assets
-from web.auth import end_cookie_session, principal_of, start_cookie_session
+from web.auth import (
+    CHALLENGE_COOKIE,
+    end_cookie_session,
+    principal_of,
+    set_cookie,
+    set_session_cookie,
+    start_cookie_session,
+)
 
 STATIC = Path(__file__).parent / "static"
 GRAPHIQL = STATIC / "graphiql" / "index.html"
+CODE_PATH = "/sign-in/code"
+FACTOR_PATH = "/second-factor"
 SEE_OTHER = 303
 LONGEST_FIELD_CHARS = 500
 # Only our own files; the editor makes style elements, and workers from blobs. No other host is ever asked.
@@ -65,6 +76,7 @@ _HOME = """<p>You are <strong>{email}</strong>, {roles}.</p>
 <p>GraphiQL lets you ask for whatever you may see, with examples and the whole schema beside it.</p>
 <p><a href="/graphql" class="button primary">Open GraphiQL</a></p>
 <p class="quiet">Programs send GraphQL to <code>{url}/graphql</code> with <code>Authorization: Bearer …</code>.</p>
+<p><a href="/second-factor">Second factor</a></p>
 <form method="post" action="/sign-out"><button type="submit">Sign out</button></form>
 """
 _NOT_BUILT = """
@@ -86,8 +98,11 @@ def page(title: str, body: str, status: int = 200) -> HTMLResponse:
 async def graphiql_page(scope: Scope, receive: Receive, send: Send) -> None:
     """GraphiQL for who is signed in; the sign-in page for everybody else."""
     response: Response
-    if (await principal_of(Request(scope))).kind == "anonymous":
-        response = RedirectResponse(f"/sign-in?next={quote('/graphql')}", SEE_OTHER, {"Cache-Control": "no-store"})
+    principal = await principal_of(Request(scope))
+    if principal.kind == "anonymous":
+        response = see(f"/sign-in?next={quote('/graphql')}")
+    elif principal.must_enroll:
+        response = see(FACTOR_PATH)
     elif GRAPHIQL.exists():
         response = HTMLResponse(GRAPHIQL.read_bytes(), headers=PAGE_HEADERS)
     else:
@@ -98,31 +113,49 @@ async def graphiql_page(scope: Scope, receive: Receive, send: Send) -> None:
 async def sign_in_page(request: Request) -> Response:
     """The form to sign in with; a link may bring the address to sign in with."""
     asked = request.query_params
-    return _form(next_path=_local(asked.get("next", "")), email=asked.get("email", "")[:LONGEST_FIELD_CHARS])
+    return _form(next_path=local_path(asked.get("next", "")), email=asked.get("email", "")[:LONGEST_FIELD_CHARS])
 
 
 async def sign_in(request: Request) -> Response:
     """Sign in by the form: a cookie session, and back to where one wanted to go."""
-    if not _from_our_page(request):
-        return page("Not from here", "<p>This form was sent by another site.</p>", 403)
+    if not from_our_page(request):
+        return foreign_form()
     form = await request.form(max_files=0, max_fields=10)
     email, password, wanted = (str(form.get(name, "")) for name in ("email", "password", "next"))
     if max(len(email), len(password)) > LONGEST_FIELD_CHARS:
         return _form(problem="Email or password is too long.", status=422)
     try:
-        _, set_cookie = await start_cookie_session(email, password, request)
+        found = await start_cookie_session(email, password)
     except KontoraError as error:
-        return _form(email=email, next_path=_local(wanted), problem=error.message, status=422)
-    response = RedirectResponse(_local(wanted), SEE_OTHER, {"Cache-Control": "no-store"})
-    set_cookie(response)
+        return _form(email=email, next_path=local_path(wanted), problem=error.message, status=422)
+    return ask_for_code(found, wanted) if isinstance(found, Challenge) else let_in(found, wanted)
+
+
+def let_in(cookie: str, wanted: str) -> Response:
+    """Send a browser where it wanted to go, with its session."""
+    response = see(local_path(wanted))
+    set_session_cookie(response, cookie)
     return response
+
+
+def ask_for_code(challenge: Challenge, wanted: str) -> Response:
+    """Send a browser to the page of the second factor."""
+    response = see(f"{CODE_PATH}?{urlencode({'next': local_path(wanted)})}")
+    seconds = int((challenge.expires_at - clock.now()).total_seconds())
+    set_cookie(response, CHALLENGE_COOKIE, challenge.token, seconds=seconds)
+    return response
+
+
+def see(path: str) -> Response:
+    """Send a browser to another page of ours, or of the provider of single sign-on."""
+    return RedirectResponse(path, SEE_OTHER, {"Cache-Control": "no-store"})
 
 
 async def sign_out(request: Request) -> Response:
     """End the cookie session."""
-    if not _from_our_page(request):
-        return page("Not from here", "<p>This form was sent by another site.</p>", 403)
-    response = RedirectResponse("/sign-in", SEE_OTHER, {"Cache-Control": "no-store"})
+    if not from_our_page(request):
+        return foreign_form()
+    response = see("/sign-in")
     await end_cookie_session(request, response)
     return response
 
@@ -131,7 +164,9 @@ async def home(request: Request) -> Response:
     """The front door: who one is and where to go; the sign-in form for strangers."""
     principal = await principal_of(request)
     if principal.kind == "anonymous":
-        return RedirectResponse("/sign-in?next=/", SEE_OTHER, {"Cache-Control": "no-store"})
+        return see("/sign-in?next=/")
+    if principal.must_enroll:
+        return see(FACTOR_PATH)
     roles = ", ".join(principal.roles) or "without a role"
     body = _HOME.format(email=escape(principal.email or ""), roles=escape(roles), url=escape(get_settings().base_url))
     return page("Welcome", body)
@@ -155,7 +190,12 @@ def _demo_people(next_path: str) -> str:
     return _DEMO_PEOPLE.format(rows=rows)
 
 
-def _from_our_page(request: Request) -> bool:
+def foreign_form() -> Response:
+    """What a form gets that was not sent by a page of ours."""
+    return page("Not from here", "<p>This form was sent by another site.</p>", 403)
+
+
+def from_our_page(request: Request) -> bool:
     """Whether a form was sent by a page of ours, by what browsers say about it."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -164,7 +204,7 @@ def _from_our_page(request: Request) -> bool:
     return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
-def _local(path: str) -> str:
+def local_path(path: str) -> str:
     """The path if it leads to us, else GraphiQL."""
     local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if local else "/graphql"

@@ -20,6 +20,18 @@ SWEPT_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a proof was refused; a value, not an exception, for the count of failures must be committed.
+
+    Parameters:
+        code: stable code, such as INVALID_CREDENTIALS or LOCKED.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """What a sign-in is counted for.
 
@@ -58,6 +70,15 @@ async def locked_until(session: AsyncSession, attempt: Attempt) -> datetime | No
         )
     )
     return found
+
+
+async def refused_while_locked(session: AsyncSession, attempt: Attempt) -> Refused | None:
+    """What an attempt is told while a lock is in force."""
+    until = await locked_until(session, attempt)
+    if until is None:
+        return None
+    seconds = int((until - clock.now()).total_seconds()) + 1
+    return Refused("LOCKED", f"too many failed attempts; try again in {seconds} seconds")
 
 
 async def count_failure(session: AsyncSession, attempt: Attempt) -> tuple[int, datetime | None]:

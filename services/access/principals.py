@@ -20,6 +20,7 @@ from core.principal import Principal
 from core.settings import get_settings
 from domain.partners import PartnerMay, sql_names
 from models import ApiToken
+from policies.permissions import ENROLMENT_ONLY
 
 ALGORITHM = "HS256"
 LAST_USE_PRECISION = timedelta(minutes=1)
@@ -38,12 +39,18 @@ _STANDING = """
     WHERE u.status = 'ACTIVE' AND c.revoked_at IS NULL AND c.expires_at > $2 AND {condition}
         AND (u.partner_id IS NULL OR (SELECT p.status FROM partners p WHERE p.id = u.partner_id) IN ({may_sign_in}))
 """
+# API tokens were made in sessions that were let in, and scripts have no second factor.
+_SESSION_COLUMNS = """
+    c.id AS session_id, NOT c.second_factor AND EXISTS (
+        SELECT FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id AND r.totp_required
+    ) AS must_enroll
+"""
 _MAY_SIGN_IN = sql_names(PartnerMay.SIGN_IN)
 _BY_SESSION = _STANDING.format(
-    columns="c.id AS session_id", source="sessions c", condition="c.id = $1", may_sign_in=_MAY_SIGN_IN
+    columns=_SESSION_COLUMNS, source="sessions c", condition="c.id = $1", may_sign_in=_MAY_SIGN_IN
 )
 _BY_COOKIE = _STANDING.format(
-    columns="c.id AS session_id", source="sessions c", condition="c.cookie_hash = $1", may_sign_in=_MAY_SIGN_IN
+    columns=_SESSION_COLUMNS, source="sessions c", condition="c.cookie_hash = $1", may_sign_in=_MAY_SIGN_IN
 )
 _BY_API_TOKEN = _STANDING.format(
     columns="c.id AS api_token_id, c.permissions AS scopes, c.last_used_at",
@@ -129,7 +136,8 @@ async def _standing(sql: str, key: Any) -> asyncpg.Record:
 
 
 def _principal(row: asyncpg.Record) -> Principal:
-    permissions = frozenset(row["permissions"])
+    must_enroll = row.get("must_enroll", False)
+    permissions = ENROLMENT_ONLY if must_enroll else frozenset(row["permissions"])
     scopes = row.get("scopes")
     return Principal(
         kind="partner" if row["kind"] == "PARTNER" else "staff",
@@ -140,4 +148,5 @@ def _principal(row: asyncpg.Record) -> Principal:
         partner_id=row["partner_id"],
         session_id=row.get("session_id"),
         api_token_id=row.get("api_token_id"),
+        must_enroll=must_enroll,
     )

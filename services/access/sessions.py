@@ -14,7 +14,7 @@ from core.errors import UserError
 from core.principal import ANONYMOUS, Principal
 from core.request import current_request
 from core.settings import get_settings
-from domain.access import SessionKind, UserStatus
+from domain.access import Entry, SessionKind, UserStatus
 from domain.partners import PartnerMay, allows
 from models import Partner, RefreshToken, Session, User
 from services import audit
@@ -44,21 +44,15 @@ class SignedIn:
     expires_at: datetime
 
 
-async def start_token_session(session: AsyncSession, user: User) -> SignedIn:
+async def start_token_session(session: AsyncSession, user: User, entry: Entry) -> SignedIn:
     """Begin a session that is carried by tokens."""
-    made = _new_session(user, SessionKind.TOKEN)
-    session.add(made)
-    await session.flush()
-    return await _with_tokens(session, made, user)
+    return await _with_tokens(session, await _begin(session, user, SessionKind.TOKEN, entry), user)
 
 
-async def start_cookie_session(session: AsyncSession, user: User) -> str:
+async def start_cookie_session(session: AsyncSession, user: User, entry: Entry) -> str:
     """Begin a session that is carried by a cookie; gives the cookie's value, which is kept only as a hash."""
     cookie = random_token("kcs")
-    made = _new_session(user, SessionKind.COOKIE)
-    made.cookie_hash = keyed_hash(cookie, COOKIE_PURPOSE)
-    session.add(made)
-    await session.flush()
+    await _begin(session, user, SessionKind.COOKIE, entry, cookie_hash=keyed_hash(cookie, COOKIE_PURPOSE))
     return cookie
 
 
@@ -138,18 +132,29 @@ def _lifetime() -> timedelta:
     return timedelta(days=get_settings().refresh_token_days)
 
 
-def _new_session(user: User, kind: SessionKind) -> Session:
+async def _begin(
+    session: AsyncSession, user: User, kind: SessionKind, entry: Entry, *, cookie_hash: str | None = None
+) -> Session:
     request = current_request()
     now = clock.now()
-    return Session(
+    made = Session(
         user_id=user.id,
         partner_id=user.partner_id,
         kind=kind,
+        method=entry.method,
+        second_factor=entry.second_factor,
+        cookie_hash=cookie_hash,
         expires_at=now + _lifetime(),
         last_used_at=now,
+        created_at=now,
         ip=request.ip,
         user_agent=request.user_agent,
     )
+    session.add(made)
+    user.last_sign_in_at = now
+    told = {"method": entry.method, "second_factor": entry.second_factor}
+    await audit.record(session, ANONYMOUS, "user.sign_in", user, before=None, after=told)
+    return made
 
 
 async def _with_tokens(session: AsyncSession, found: Session, user: User) -> SignedIn:

@@ -98,7 +98,7 @@ def test_each_door_opens_to_those_who_may_and_to_nobody_else(role: str) -> None:
 def test_strangers_may_only_sign_in() -> None:
     schema = planner.schema_for(ANONYMOUS)
     roots: Any = schema.mutation_type
-    assert set(roots.fields) == {"signIn", "sessionRefresh"}
+    assert set(roots.fields) == {"signIn", "signInVerify", "sessionRefresh"}
     assert schema.query_type is not None
     assert set(schema.query_type.fields) == {"viewer"}
 

@@ -169,7 +169,7 @@ async def test_an_unknown_address_is_a_page_for_people_and_a_line_for_programs(b
 
 
 async def test_what_breaks_tells_its_request_id_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_email: str, _password: str, _request: object) -> None:
+    async def fail(_email: str, _password: str) -> None:
         raise RuntimeError("the secret detail")
 
     monkeypatch.setattr(web.pages, "start_cookie_session", fail)
