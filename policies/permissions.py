@@ -41,6 +41,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "invoice:settle": "Mark invoices paid by hand.",
         "invoice_document:read": "Read invoices and acts as PDF.",
         "invoice_document:issue": "Issue invoices and acts as PDF.",
+        "invoice_document:send": "Send invoices and acts by email to people at partners.",
         "legal_entity:read": "Read our legal entities with their bank details.",
         "legal_entity:write": "Enter and change our legal entities.",
         "payment:read": "Read payments.",

@@ -48,6 +48,8 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "invoice:write",
                 "invoice:settle",
                 "invoice_document:issue",
+                "invoice_document:send",
+                "mail:read",
                 "legal_entity:write",
                 "payment:detail",
                 "payment:refund",
@@ -87,6 +89,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | _BUSINESS_READ
             | _BULK
             | {"partner:pii", "partner:write", "partner:status", "invoice_document:issue", "dashboard:read"}
+            | {"invoice_document:send", "mail:read"}
             | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"}
             | {"partner_document:read", "partner_document:write"}
             | {"onboarding:read"},

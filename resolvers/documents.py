@@ -11,7 +11,13 @@ from planner.binding import function_root
 from planner.run import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
-from schema.documents import InvoiceDocumentIssueInput, InvoiceDocumentLink, InvoiceDocumentPayload
+from schema.documents import (
+    InvoiceDocumentIssueInput,
+    InvoiceDocumentLink,
+    InvoiceDocumentPayload,
+    InvoiceDocumentSendInput,
+    InvoiceDocumentSendPayload,
+)
 from services import documents
 
 
@@ -38,6 +44,19 @@ async def invoice_document_issue(context: MutationContext, input: InvoiceDocumen
     return {"invoice_document": document.id, "link": {"url": link.url, "expires_at": link.expires_at}}
 
 
+async def invoice_document_send(context: MutationContext, input: InvoiceDocumentSendInput) -> dict[str, Any]:
+    """Send an invoice or its act by email to somebody at the partner (INV-4)."""
+    document, letter = await documents.send_document(
+        context.session,
+        context.actor,
+        invoice_id=key_of(input.invoice_id, "Invoice", "invoiceId"),
+        kind=input.kind,
+        contact_id=None if input.contact_id is None else key_of(input.contact_id, "Contact", "contactId"),
+        locale=input.locale,
+    )
+    return {"invoice_document": document.id, "mail": letter.id}
+
+
 @strawberry.type(description="Queries of documents beyond the tables.")
 class DocumentQueries:
     """Queries of documents beyond the tables."""
@@ -56,4 +75,7 @@ class DocumentMutations:
 
     invoice_document_issue: Any = mutation(
         invoice_document_issue, InvoiceDocumentPayload, requires="invoice_document:issue", as_application=True
+    )
+    invoice_document_send: Any = mutation(
+        invoice_document_send, InvoiceDocumentSendPayload, requires="invoice_document:send"
     )

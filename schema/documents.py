@@ -23,7 +23,7 @@ from planner.binding import (
     value,
 )
 from planner.scalars import DateTime
-from schema.payload import Payload
+from schema.payload import KeyedInput, Payload
 
 graphql_enum(InvoiceDocumentKind)
 
@@ -72,6 +72,26 @@ class InvoiceDocumentIssueInput:
 
     invoice_id: strawberry.ID = strawberry.field(description="The invoice.")
     kind: InvoiceDocumentKind = strawberry.field(description="What to issue.")
+
+
+@strawberry.input(description="A document to send by email.")
+class InvoiceDocumentSendInput(KeyedInput):
+    """A document to send by email."""
+
+    invoice_id: strawberry.ID = strawberry.field(description="The invoice.")
+    kind: InvoiceDocumentKind = strawberry.field(description="What to send; issued where that was not done before.")
+    contact_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Who at the partner gets it; the primary contact unless told."
+    )
+    locale: str = strawberry.field(default="ru", description="Language of the letter, `ru` or `en`.")
+
+
+@plain(requires="", description="A document, and the letter that it goes with.")
+class InvoiceDocumentSendPayload(Payload):
+    """A document, and the letter that it goes with."""
+
+    invoice_document: Any = object_value("schema.documents.InvoiceDocument", "The document; null on user errors.")
+    mail: Any = object_value("schema.mail.Mail", "The letter; null on user errors.", requires="mail:read")
 
 
 @plain(requires="", description="A document, and where it is downloaded.")

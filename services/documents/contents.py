@@ -76,7 +76,7 @@ def _vat_of(invoice: Invoice) -> str:
 
 def _party(name: str, inn: str | None, kpp: str | None, address: str | None) -> str:
     numbers = (f"ИНН {inn}" if inn else None, f"КПП {kpp}" if kpp else None)
-    return ", ".join(part for part in (name, *numbers, address) if part)
+    return ", ".join(part for part in (name, *numbers, address and words.unbroken(address)) if part)
 
 
 def _line(line: InvoiceLine) -> dict[str, str]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
 from babel.dates import format_date
 from num2words import num2words  # type: ignore[import-untyped]
 
+_SHORT = re.compile(r"(\b\w{1,4}\.) ")
 SPELLED = frozenset({"BYN", "EUR", "KZT", "RUB", "USD"})
 
 
 def amount(value: Decimal) -> str:
     """`1 234 567,80`, with spaces that do not break."""
     return f"{value:,.2f}".replace(",", "\u00a0").replace(".", ",").replace("-", "−")
+
+
+def unbroken(address: str) -> str:
+    """An address whose short words, such as `ул.` and `д.`, stay with what they name."""
+    return _SHORT.sub("\\1\u00a0", address)
 
 
 def quantity(value: Decimal) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
 
@@ -53,6 +55,16 @@ def _moment(context: Context, value: datetime) -> str:
     return format_datetime(value, _FORMATS[locale], locale=locale)
 
 
+@pass_context
+def _day(context: Context, value: date) -> str:
+    return format_date(value, "long", locale=context["locale"])
+
+
+@pass_context
+def _money(context: Context, value: Decimal, currency: str) -> str:
+    return f"{format_decimal(value, '#,##0.00', locale=context['locale'])} {currency}"
+
+
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     made = Environment(
@@ -63,5 +75,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["moment"] = _moment
+    made.filters.update(moment=_moment, day=_day, money=_money)
     return made

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -13,24 +15,29 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core import clock
 from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
+from domain.billing import InvoiceStatus
 from domain.documents import InvoiceDocumentKind
-from models import Invoice, InvoiceLine, LegalEntity, Partner
+from models import Invoice, InvoiceDocument, InvoiceLine, LegalEntity, Partner
 from policies.roles import ROLES
 from services.documents import words
 from services.documents.contents import contents
 from services.documents.payment_qr import payment_text
 from services.documents.render import compile_template
+from services.documents.send import letter_of
+from services.mail.render import write
 from tests.api import payload, run
 from tests.billing.conftest import STAFF
+from tests.billing.renewing import run_messages
 from tests.billing.subscribed import STARTED, subscribe
 from tests.billing.test_legal_entities import CREATE, DETAILS
 from web.app import app
+from workers.handlers import register_handlers
 
 ISSUE = """
 mutation($input: InvoiceDocumentIssueInput!) { invoiceDocumentIssue(input: $input) {
@@ -175,7 +182,10 @@ async def printed(kind: InvoiceDocumentKind) -> dict[str, Any]:
 async def test_what_is_printed(invoice: str, owner: asyncpg.Connection) -> None:
     await owner.execute("UPDATE partners SET legal_name = 'ООО «Орион»', inn = '7707083893', kpp = '770701001'")
     told = await printed(InvoiceDocumentKind.INVOICE)
-    assert told["seller"] == "ООО «Контора», ИНН 9702000015, КПП 970201001, 101000, г. Москва, ул. Примерная, д. 1"
+    assert (
+        told["seller"]
+        == "ООО «Контора», ИНН 9702000015, КПП 970201001, 101000, г.\u00a0Москва, ул.\u00a0Примерная, д.\u00a01"
+    )
     assert told["buyer"] == "ООО «Орион», ИНН 7707083893, КПП 770701001"
     assert told["lines"][0]["amount"] == "3\u00a0000,00"
     assert told["vat_label"] == "В том числе НДС 20%"
@@ -225,3 +235,72 @@ async def test_the_code_for_bank_apps(invoice: str) -> None:
 )
 def test_amounts_in_words(value: str, currency: str, text: str) -> None:
     assert words.spelled(Decimal(value), currency) == text
+
+
+SEND = """
+mutation($input: InvoiceDocumentSendInput!) { invoiceDocumentSend(input: $input) {
+  invoiceDocument { number kind } mail { status template } userErrors { code field } } }
+"""
+
+
+async def test_an_invoice_goes_by_email_with_its_pdf(invoice: str, world: Any, owner: asyncpg.Connection) -> None:
+    register_handlers()
+    billing = Principal(kind="staff", permissions=ROLES["BILLING"][1], roles=("BILLING",))
+    asked: dict[str, Any] = {"invoiceId": invoice, "kind": "INVOICE"}
+    assert (await payload(SEND, billing, input=asked))["userErrors"] == [
+        {"code": "NO_RECIPIENT", "field": ["input", "contactId"]}
+    ]
+    add = "INSERT INTO contacts (partner_id, full_name, email, is_primary) VALUES ($1, 'Anna', $2, $3) RETURNING id"
+    await owner.fetchval(add, world.partner, "anna@orion.test", True)
+    second = await owner.fetchval(add, world.partner, "bill@orion.test", False)
+    stranger = await owner.fetchval(
+        "WITH p AS (INSERT INTO partners (name) VALUES ('Other') RETURNING id) "
+        "INSERT INTO contacts (partner_id, full_name, email) SELECT id, 'Eve', 'eve@other.test' FROM p RETURNING id"
+    )
+    for contact, fails in (
+        (encode_id("Contact", stranger), "NOT_FOUND"),
+        (encode_id("Contact", second), None),
+        (None, None),
+    ):
+        made = await payload(SEND, billing, input={**asked, "contactId": contact, "locale": "en"})
+        assert [error["code"] for error in made["userErrors"]] == ([fails] if fails else [])
+    assert (made["mail"], made["invoiceDocument"]["kind"]) == (
+        {"status": "PENDING", "template": "invoice_document"},
+        "INVOICE",
+    )
+    wrong = await payload(SEND, billing, input={**asked, "locale": "de"})
+    assert wrong["userErrors"] == [{"code": "INVALID_VALUE", "field": ["input", "locale"]}]
+    support = Principal(kind="staff", permissions=ROLES["SUPPORT"][1], roles=("SUPPORT",))
+    assert (await run(SEND, support, input=asked))["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert await run_messages(owner, "mail.deliver") == 2
+    letters = await owner.fetch("SELECT recipient, subject, source FROM sandbox_mails ORDER BY id")
+    assert [letter["recipient"] for letter in letters] == ["bill@orion.test", "anna@orion.test"]
+    assert letters[0]["subject"].startswith("Invoice 20")
+    message = message_from_bytes(letters[0]["source"], EmailMessage, policy=policy.SMTP)
+    (attached,) = message.iter_attachments()
+    kept = await owner.fetchrow("SELECT number, content FROM invoice_documents")
+    assert kept is not None
+    assert (attached.get_filename(), attached.get_content()) == (f"{kept['number']}.pdf", kept["content"])
+    sent = await owner.fetch("SELECT after FROM audit_events WHERE action = 'invoice_document.send'")
+    assert len(sent) == 2
+    assert "orion.test" not in sent[0]["after"], "addresses are personal data"
+
+
+async def test_a_letter_asks_for_what_is_still_to_be_paid_only(invoice: str, owner: asyncpg.Connection) -> None:
+    async with transaction() as session:
+        found = (await session.scalars(select(Invoice))).one()
+        document = InvoiceDocument(kind=InvoiceDocumentKind.INVOICE, number=found.number, dated_at=found.created_at)
+        number = found.number
+        paid = write("invoice_document", "ru", await letter_of(session, found, document))
+        found.status, found.paid_at = InvoiceStatus.PENDING, None
+        await session.execute(
+            text(
+                "UPDATE payments SET status = 'PENDING', payment_link = 'https://pay.test/1', link_expires_at = :then"
+            ),
+            {"then": clock.now() + timedelta(days=1)},
+        )
+        waiting = write("invoice_document", "ru", await letter_of(session, found, document))
+        await session.rollback()
+    assert "Оплатите" not in paid.text
+    assert "https://pay.test/1" in waiting.text
+    assert f"Счёт № {number} на 3\u00a0000,00 RUB" == waiting.subject

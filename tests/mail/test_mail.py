@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -39,6 +40,13 @@ VALUES: dict[str, Any] = {
     "partner": 'Ромашка <b>"&"</b>',
     "expires_at": datetime(2026, 11, 30, 9, 5, tzinfo=UTC),
     "changed_at": datetime(2026, 11, 26, 9, 5, tzinfo=UTC),
+    "document": "INVOICE",
+    "number": "2026-000001",
+    "total": Decimal("1234.5"),
+    "currency": "RUB",
+    "dated_on": date(2026, 11, 26),
+    "due_on": date(2026, 12, 1),
+    "pay_link": "https://kontora.test/pay/1",
 }
 
 
