@@ -16,7 +16,7 @@ from models.audit import AccessLogEntry, AuditEvent, AuditSegment
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
 from models.bulk import BulkOperation, BulkOperationChunk, BulkOperationProblem
-from models.catalog import CoinPackage, Plan, PlanPrice, Product
+from models.catalog import CoinPackage, Module, Plan, PlanModule, PlanPrice, Product
 from models.currencies import CurrencyRate
 from models.documents import InvoiceDocument
 from models.effects import (
@@ -80,6 +80,7 @@ __all__ = [
     "LedgerEntry",
     "LegalEntity",
     "Mail",
+    "Module",
     "OAuthToken",
     "OidcIdentity",
     "Onboarding",
@@ -97,6 +98,7 @@ __all__ = [
     "PaymentStateChange",
     "Permission",
     "Plan",
+    "PlanModule",
     "PlanPrice",
     "ProcessHeartbeat",
     "Product",

@@ -194,7 +194,7 @@ class Invoice(Keyed, Updated, Base):
     number: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[InvoiceKind] = mapped_column(StrEnumColumn(InvoiceKind))
     status: Mapped[InvoiceStatus] = mapped_column(StrEnumColumn(InvoiceStatus), server_default="PENDING")
-    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"))
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"), index=True)
     coin_package_id: Mapped[int | None] = mapped_column(ForeignKey("coin_packages.id"), index=True)
     coins: Mapped[Coins | None]
     top_up: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -1,4 +1,4 @@
-"""Products, plans and their prices, and packages of coins (CAT-1, CAT-2, CAT-3)."""
+"""Products and their modules, plans with prices and limits, and packages of coins (CAT-1, CAT-2, CAT-3)."""
 
 from __future__ import annotations
 
@@ -49,8 +49,21 @@ class Product(Keyed, Updated, Base):
     version: Mapped[int] = mapped_column(Integer, server_default="1")
 
 
+class Module(Keyed, Updated, Base):
+    """A part of a product that plans include or not (CAT-1); its code is what the product knows it by."""
+
+    __tablename__ = "modules"
+    __table_args__ = (UniqueConstraint("product_id", "code"),)
+
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    code: Mapped[str]
+    name: Mapped[str]
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+
+
 class Plan(Keyed, Updated, Base):
-    """One version of a tariff; a version that was sold never changes (CAT-2)."""
+    """One version of a tariff; a version that was sold never changes (CAT-2). A limit that is null is none."""
 
     __tablename__ = "plans"
     __table_args__ = (
@@ -58,6 +71,10 @@ class Plan(Keyed, Updated, Base):
         checked("pricing_model", PricingModel),
         CheckConstraint("min_seats >= 1", name="min_seats_positive"),
         CheckConstraint("grace_days >= 0", name="grace_days_not_negative"),
+        CheckConstraint("most_users > 0", name="most_users_positive"),
+        CheckConstraint("most_departments > 0", name="most_departments_positive"),
+        CheckConstraint("most_integrations > 0", name="most_integrations_positive"),
+        CheckConstraint("api_requests_per_minute > 0", name="api_requests_per_minute_positive"),
     )
 
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
@@ -68,6 +85,10 @@ class Plan(Keyed, Updated, Base):
     pricing_model: Mapped[PricingModel] = mapped_column(StrEnumColumn(PricingModel), server_default="PER_SEAT")
     min_seats: Mapped[int] = mapped_column(Integer, server_default="1")
     grace_days: Mapped[int] = mapped_column(Integer, server_default="3")
+    most_users: Mapped[int | None] = mapped_column(Integer)
+    most_departments: Mapped[int | None] = mapped_column(Integer)
+    most_integrations: Mapped[int | None] = mapped_column(Integer)
+    api_requests_per_minute: Mapped[int | None] = mapped_column(Integer)
 
 
 class PlanPrice(Keyed, Base):
@@ -84,6 +105,16 @@ class PlanPrice(Keyed, Base):
     term: Mapped[Term] = mapped_column(StrEnumColumn(Term))
     unit_price: Mapped[Money]
     currency: Mapped[Currency]
+
+
+class PlanModule(Keyed, Base):
+    """That a version of a tariff includes a module."""
+
+    __tablename__ = "plan_modules"
+    __table_args__ = (UniqueConstraint("plan_id", "module_id"),)
+
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id"))
+    module_id: Mapped[int] = mapped_column(ForeignKey("modules.id"), index=True)
 
 
 class CoinPackage(Keyed, Updated, Base):

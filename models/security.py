@@ -36,7 +36,17 @@ INSERT_ONLY = frozenset(
 )
 
 SHARED_WITH_TENANTS = frozenset(
-    {"coin_packages", "legal_entities", "onboarding_steps", "permissions", "plan_prices", "plans", "products"}
+    {
+        "coin_packages",
+        "legal_entities",
+        "modules",
+        "onboarding_steps",
+        "permissions",
+        "plan_modules",
+        "plan_prices",
+        "plans",
+        "products",
+    }
 )
 
 # What a row must meet, beside belonging to the partner, to be in a partner's reach; `{row}` stands for its alias.

@@ -35,6 +35,7 @@ _PRODUCT_NULLS = frozenset(
         "disable_endpoint",
     }
 )
+_PLAN_NULLS = frozenset(plans.LIMITS)
 
 
 async def product_create(context: MutationContext, input: ProductCreateInput) -> dict[str, Any]:
@@ -77,7 +78,7 @@ async def product_rotate_project_token(
 
 async def plan_create(context: MutationContext, input: PlanCreateInput) -> dict[str, Any]:
     """Make the first version of a plan (CAT-2)."""
-    values = given(input, nullable=frozenset())
+    values = given(input, nullable=_PLAN_NULLS)
     plan = await plans.create(
         context.session,
         context.actor,
@@ -95,7 +96,7 @@ async def plan_update(context: MutationContext, input: PlanUpdateInput) -> dict[
         context.session,
         context.actor,
         plan_id=key_of(input.id, "Plan", "id"),
-        values=_plan_values(given(input, nullable=frozenset())),
+        values=_plan_values(given(input, nullable=_PLAN_NULLS)),
     )
     return {"plan": plan.id}
 
@@ -126,6 +127,8 @@ async def coin_package_update(context: MutationContext, input: CoinPackageUpdate
 
 
 def _plan_values(values: dict[str, Any]) -> plans.PlanValues:
+    if "module_ids" in values:
+        values["module_ids"] = [key_of(one, "Module", "moduleIds") for one in values["module_ids"]]
     if "prices" in values:
         values["prices"] = [plans.Price(price.term, price.unit_price) for price in values["prices"]]
     return cast(plans.PlanValues, values)

@@ -44,6 +44,10 @@ class Reads:
     product: Any = single_root("schema.catalog.Product", "product:read", "One product.")
     plans: Any = connection_root("schema.catalog.Plan", "plan:read", "Tariffs, all versions.")
     plan: Any = single_root("schema.catalog.Plan", "plan:read", "One version of a tariff.")
+    modules: Any = connection_root("schema.catalog.Module", "plan:read", "Parts of products.")
+    module: Any = single_root("schema.catalog.Module", "plan:read", "One part of a product.")
+    plan_modules: Any = connection_root("schema.catalog.PlanModule", "plan:read", "Modules included in plans.")
+    plan_module: Any = single_root("schema.catalog.PlanModule", "plan:read", "One module in a plan.")
     plan_prices: Any = connection_root("schema.catalog.PlanPrice", "plan:read", "Prices of plans.")
     plan_price: Any = single_root("schema.catalog.PlanPrice", "plan:read", "One price.")
     coin_packages: Any = connection_root(

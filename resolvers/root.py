@@ -10,6 +10,7 @@ from resolvers.access import AccessMutations, AccessQueries
 from resolvers.billing import BillingMutations, BillingQueries
 from resolvers.bulk import BulkMutations, BulkQueries, BulkSubscriptions
 from resolvers.catalog import CatalogMutations
+from resolvers.catalog_parts import CatalogPartMutations
 from resolvers.dashboard import CurrencyMutations, DashboardQueries
 from resolvers.documents import DocumentMutations, DocumentQueries
 from resolvers.effects import EffectsMutations, EffectsQueries
@@ -58,6 +59,7 @@ class Mutation(
     PartnerCardMutations,
     PartnerDocumentMutations,
     CatalogMutations,
+    CatalogPartMutations,
     InstallMutations,
     OnboardingMutations,
     BillingMutations,

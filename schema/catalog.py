@@ -1,4 +1,4 @@
-"""Products, plans and prices as the API shows them (CAT-1, CAT-2)."""
+"""Products, modules, plans and prices as the API shows them (CAT-1, CAT-2)."""
 
 from __future__ import annotations
 
@@ -81,9 +81,57 @@ class Product(Node):
         models.Product.disable_endpoint, "Where uninstalls are told to, HTTPS.", requires=CONFIGURE
     )
     plans: Any = to_many("schema.catalog.Plan", models.Plan.product_id, "Tariffs, all versions.", requires="plan:read")
+    modules: Any = to_many(
+        "schema.catalog.Module", models.Module.product_id, "Parts that plans include or not.", requires="plan:read"
+    )
     installs: Any = to_many(
         "schema.installs.Install", models.Install.product_id, "Where the product runs.", requires="install:read"
     )
+
+
+ModuleFilter = filter_input(
+    "Module",
+    {
+        "product_id": equals(models.Module.product_id, "Only of this product.", id_of="Product"),
+        "active": equals(models.Module.active, "Only those on offer, or only withdrawn ones."),
+    },
+)
+ModuleOrder = order_input("Module", {"CODE": models.Module.code})
+
+
+@bound(models.Module, requires="plan:read", description="A part of a product that plans include or not (CAT-1).")
+class Module(Node):
+    """A part of a product."""
+
+    code: str = column(models.Module.code, "What the product knows it by.")
+    name: str = column(models.Module.name, "Name that people see.")
+    active: bool = column(models.Module.active, "Whether new plans may include it.")
+    version: int = column(models.Module.version, "Version to send back with a change.")
+    created_at: Any = column(models.Module.created_at, "When it was made.")
+    updated_at: Any = column(models.Module.updated_at, "When it was last changed.")
+    product: Any = to_one("schema.catalog.Product", models.Module.product_id, "The product.", requires="product:read")
+    plan_modules: Any = to_many(
+        "schema.catalog.PlanModule", models.PlanModule.module_id, "Versions of plans that include it."
+    )
+
+
+PlanModuleFilter = filter_input(
+    "PlanModule",
+    {
+        "plan_id": equals(models.PlanModule.plan_id, "Only of this plan.", id_of="Plan"),
+        "module_id": equals(models.PlanModule.module_id, "Only of this module.", id_of="Module"),
+    },
+)
+PlanModuleOrder = order_input("PlanModule")
+
+
+@bound(models.PlanModule, requires="plan:read", description="That a version of a plan includes a module (CAT-2).")
+class PlanModule(Node):
+    """That a version of a plan includes a module."""
+
+    created_at: Any = column(models.PlanModule.created_at, "Since when.")
+    plan: Any = to_one("schema.catalog.Plan", models.PlanModule.plan_id, "The version of the plan.")
+    module: Any = to_one("schema.catalog.Module", models.PlanModule.module_id, "The module.")
 
 
 PlanFilter = filter_input(
@@ -109,6 +157,12 @@ class Plan(Node):
     pricing_model: Any = column(models.Plan.pricing_model, "What the price is multiplied by.")
     min_seats: int = column(models.Plan.min_seats, "Fewest seats that are sold.")
     grace_days: int = column(models.Plan.grace_days, "Days of access kept after an unpaid end.")
+    most_users: Any = column(models.Plan.most_users, "Most users; null for no limit.")
+    most_departments: Any = column(models.Plan.most_departments, "Most departments; null for no limit.")
+    most_integrations: Any = column(models.Plan.most_integrations, "Most integrations; null for no limit.")
+    api_requests_per_minute: Any = column(
+        models.Plan.api_requests_per_minute, "Most requests a minute to the product's API; null for no limit."
+    )
     created_at: Any = column(models.Plan.created_at, "When the version was made.")
     updated_at: Any = column(models.Plan.updated_at, "When the version was last changed.")
     product: Any = to_one(
@@ -119,6 +173,9 @@ class Plan(Node):
         models.PlanPrice.plan_id,
         "Prices, one a term.",
         order=models.PlanPrice.id,
+    )
+    plan_modules: Any = to_list(
+        "schema.catalog.PlanModule", models.PlanModule.plan_id, "Modules included.", order=models.PlanModule.module_id
     )
     subscriptions: Any = to_many(
         "schema.billing.Subscription",

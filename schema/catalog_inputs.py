@@ -142,6 +142,19 @@ class PlanCreateInput(KeyedInput):
     active: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether it is on sale; true unless told."
     )
+    module_ids: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description="All modules that it includes."
+    )
+    most_users: int | None = strawberry.field(default=strawberry.UNSET, description="Most users; null for no limit.")
+    most_departments: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Most departments; null for no limit."
+    )
+    most_integrations: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Most integrations; null for no limit."
+    )
+    api_requests_per_minute: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Most requests a minute to the product's API; null for no limit."
+    )
 
 
 @strawberry.input(description="Changes of a plan; a version that was sold stays, and the next one is made.")
@@ -158,6 +171,19 @@ class PlanUpdateInput(KeyedInput):
         default=strawberry.UNSET, description="Days of access kept after an unpaid end."
     )
     active: bool | None = strawberry.field(default=strawberry.UNSET, description="Whether it is on sale.")
+    module_ids: list[strawberry.ID] | None = strawberry.field(
+        default=strawberry.UNSET, description="All modules that it includes."
+    )
+    most_users: int | None = strawberry.field(default=strawberry.UNSET, description="Most users; null for no limit.")
+    most_departments: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Most departments; null for no limit."
+    )
+    most_integrations: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Most integrations; null for no limit."
+    )
+    api_requests_per_minute: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Most requests a minute to the product's API; null for no limit."
+    )
 
 
 @strawberry.input(description="A new package of coins.")

@@ -24,6 +24,9 @@ _STATE = text(f"""
             OR s.id IS NOT NULL AND s.paused_at IS NULL AND partners.status IN ({sql_names(PartnerMay.RENEW)})
         ) AS active,
         s.status AS subscription_status, s.seats, s.auto_renew, s.cancel_at_period_end, plans.name AS plan,
+        ARRAY(SELECT modules.code FROM plan_modules JOIN modules ON modules.id = plan_modules.module_id
+            WHERE plan_modules.plan_id = plans.id ORDER BY modules.code) AS modules,
+        plans.most_users, plans.most_departments, plans.most_integrations, plans.api_requests_per_minute,
         spendable_coins(w.id, :now) AS balance, w.low_since IS NOT NULL AS low,
         open.number AS invoice_number, open.total AS invoice_total, open.currency AS invoice_currency,
         open.payment_link
@@ -51,6 +54,8 @@ class InstallState:
 
     Parameters:
         active: whether it may be used now: activated, and subscribed unless the product sells no subscriptions.
+        modules: codes of the modules that the plan includes.
+        most_users: of the plan, like the limits behind it; None for no limit.
         balance: coins that may be spent; None without a wallet.
         invoice_number: the newest bill that waits for its payment, with its amount and link.
     """
@@ -65,6 +70,11 @@ class InstallState:
     auto_renew: bool | None
     cancel_at_period_end: bool | None
     plan: str | None
+    modules: list[str]
+    most_users: int | None
+    most_departments: int | None
+    most_integrations: int | None
+    api_requests_per_minute: int | None
     balance: Decimal | None
     low: bool
     invoice_number: str | None

@@ -25,6 +25,13 @@ def told_state(state: InstallState) -> dict[str, Any]:
             "seats": state.seats,
             "autoRenew": state.auto_renew,
             "endsWithPeriod": state.cancel_at_period_end,
+            "modules": state.modules,
+            "limits": {
+                "users": state.most_users,
+                "departments": state.most_departments,
+                "integrations": state.most_integrations,
+                "apiRequestsPerMinute": state.api_requests_per_minute,
+            },
         }
     return {
         "installId": str(state.install_id),

@@ -15,13 +15,21 @@ from core.principal import Principal
 from domain import fields
 from domain.catalog import PricingModel, ProductStatus, Term
 from domain.pricing import MOST_SEATS
-from models import Invoice, Plan, PlanPrice, Subscription
+from models import Invoice, Plan, PlanModule, PlanPrice, Subscription
 from policies.scopes import scoped
 from services import audit
-from services.catalog import products
+from services.catalog import modules, products
 from services.changes import apply, unique
 
 LONGEST_GRACE_DAYS = 365
+HIGHEST_LIMIT = 1_000_000_000
+# Limits of a plan, and how an input names them.
+LIMITS = {
+    "most_users": "mostUsers",
+    "most_departments": "mostDepartments",
+    "most_integrations": "mostIntegrations",
+    "api_requests_per_minute": "apiRequestsPerMinute",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,11 @@ class PlanValues(TypedDict, total=False):
     grace_days: int
     active: bool
     prices: Sequence[Price]
+    module_ids: Sequence[int]
+    most_users: int | None
+    most_departments: int | None
+    most_integrations: int | None
+    api_requests_per_minute: int | None
 
 
 async def create(
@@ -67,11 +80,12 @@ async def create(
     known = select(Plan.id).where(Plan.product_id == product_id, Plan.name == name, Plan.currency == currency)
     if await session.scalar(known.limit(1)) is not None:
         raise Conflict("the product has a plan of this name; change that one", code="TAKEN", field=fields.path("name"))
+    module_ids = await modules.included(session, product_id, values.get("module_ids", ()))
     plan = Plan(product_id=product_id, name=name, currency=currency, **_checked(values))
     session.add(plan)
     await session.flush()
-    _add_prices(session, plan, prices)
-    await audit.record(session, actor, "plan.create", plan, before=None, after=_told(plan, prices))
+    _add_parts(session, plan, prices, module_ids)
+    await audit.record(session, actor, "plan.create", plan, before=None, after=_told(plan, prices, module_ids))
     return plan
 
 
@@ -94,17 +108,22 @@ async def change(session: AsyncSession, actor: Principal, *, plan_id: int, value
     checked = _checked(values)
     old_prices = await _prices_of(session, plan)
     prices = _checked_prices(values["prices"]) if "prices" in values else old_prices
-    terms_change = set(prices) != set(old_prices) or any(
+    old_ids = await _modules_of(session, plan)
+    module_ids = old_ids
+    if "module_ids" in values:
+        module_ids = await modules.included(session, plan.product_id, values["module_ids"], had=old_ids)
+    terms_change = (set(prices), module_ids) != (set(old_prices), old_ids) or any(
         getattr(plan, name) != value for name, value in checked.items() if name != "active"
     )
     if terms_change and await _sold(session, plan):
-        return await _next_version(session, actor, plan, checked, prices)
-    before = _told(plan, old_prices)
+        return await _next_version(session, actor, plan, checked, prices, module_ids)
+    before = _told(plan, old_prices, old_ids)
     apply(plan, checked)
     if terms_change:
-        await session.execute(delete(PlanPrice).where(PlanPrice.plan_id == plan.id))
-        _add_prices(session, plan, prices)
-    await audit.record(session, actor, "plan.update", plan, before=before, after=_told(plan, prices))
+        for part in (PlanPrice, PlanModule):
+            await session.execute(delete(part).where(part.plan_id == plan.id))
+        _add_parts(session, plan, prices, module_ids)
+    await audit.record(session, actor, "plan.update", plan, before=before, after=_told(plan, prices, module_ids))
     return plan
 
 
@@ -122,9 +141,14 @@ async def load(session: AsyncSession, actor: Principal, plan_id: int, *, lock: b
 
 
 async def _next_version(
-    session: AsyncSession, actor: Principal, plan: Plan, checked: dict[str, Any], prices: Sequence[Price]
+    session: AsyncSession,
+    actor: Principal,
+    plan: Plan,
+    checked: dict[str, Any],
+    prices: Sequence[Price],
+    module_ids: Sequence[int],
 ) -> Plan:
-    kept = {name: getattr(plan, name) for name in ("pricing_model", "min_seats", "grace_days", "active")}
+    kept = {name: getattr(plan, name) for name in ("pricing_model", "min_seats", "grace_days", "active", *LIMITS)}
     following = Plan(
         product_id=plan.product_id,
         name=plan.name,
@@ -134,15 +158,15 @@ async def _next_version(
     )
     async with unique(session, "uq_plans_product_id", "somebody made the next version just now", "id"):
         session.add(following)
-    _add_prices(session, following, prices)
+    _add_parts(session, following, prices, module_ids)
     plan.active = False
-    after = {**_told(following, prices), "replaces_plan_id": plan.id}
+    after = {**_told(following, prices, module_ids), "replaces_plan_id": plan.id}
     await audit.record(session, actor, "plan.next_version", following, before=None, after=after)
     return following
 
 
 async def _sold(session: AsyncSession, plan: Plan) -> bool:
-    subscribed = exists().where(Subscription.plan_id == plan.id)
+    subscribed = exists().where((Subscription.plan_id == plan.id) | (Subscription.pending_plan_id == plan.id))
     billed = exists().where(Invoice.plan_id == plan.id)
     return bool(await session.scalar(select(subscribed | billed)))
 
@@ -152,7 +176,13 @@ async def _prices_of(session: AsyncSession, plan: Plan) -> list[Price]:
     return [Price(row.term, row.unit_price) for row in rows]
 
 
-def _add_prices(session: AsyncSession, plan: Plan, prices: Sequence[Price]) -> None:
+async def _modules_of(session: AsyncSession, plan: Plan) -> list[int]:
+    included = select(PlanModule.module_id).where(PlanModule.plan_id == plan.id)
+    return list(await session.scalars(included.order_by(PlanModule.module_id)))
+
+
+def _add_parts(session: AsyncSession, plan: Plan, prices: Sequence[Price], module_ids: Sequence[int]) -> None:
+    session.add_all(PlanModule(plan_id=plan.id, module_id=module_id) for module_id in module_ids)
     session.add_all(
         PlanPrice(plan_id=plan.id, term=price.term, unit_price=price.unit_price, currency=plan.currency)
         for price in prices
@@ -160,11 +190,14 @@ def _add_prices(session: AsyncSession, plan: Plan, prices: Sequence[Price]) -> N
 
 
 def _checked(values: PlanValues) -> dict[str, Any]:
-    checked: dict[str, Any] = {name: value for name, value in values.items() if name != "prices"}
+    checked: dict[str, Any] = {name: value for name, value in values.items() if name not in ("prices", "module_ids")}
     if "min_seats" in checked:
         fields.whole(checked["min_seats"], "minSeats", least=1, most=MOST_SEATS)
     if "grace_days" in checked:
         fields.whole(checked["grace_days"], "graceDays", least=0, most=LONGEST_GRACE_DAYS)
+    for name, told in LIMITS.items():
+        if checked.get(name) is not None:
+            fields.whole(checked[name], told, least=1, most=HIGHEST_LIMIT)
     return checked
 
 
@@ -176,11 +209,13 @@ def _checked_prices(prices: Sequence[Price]) -> list[Price]:
     return [Price(price.term, fields.amount(price.unit_price, "prices")) for price in prices]
 
 
-def _told(plan: Plan, prices: Sequence[Price]) -> dict[str, Any]:
+def _told(plan: Plan, prices: Sequence[Price], module_ids: Sequence[int]) -> dict[str, Any]:
     return {
         "pricing_model": plan.pricing_model,
         "min_seats": plan.min_seats,
         "grace_days": plan.grace_days,
         "active": plan.active,
         "prices": {price.term.value: str(price.unit_price) for price in prices},
+        "module_ids": list(module_ids),
+        **{name: getattr(plan, name) for name in LIMITS},
     }

@@ -126,6 +126,22 @@ async def archive(session: AsyncSession, actor: Principal, *, product_id: int, v
     return product
 
 
+async def restore(session: AsyncSession, actor: Principal, *, product_id: int, version: int) -> Product:
+    """Accept new installs of an archived product again. Restoring twice changes nothing.
+
+    Raises:
+        NotFound: there is no such product.
+        Conflict: somebody changed it in between.
+    """
+    product = await load(session, actor, product_id, lock=True)
+    if product.status == ProductStatus.ACTIVE:
+        return product
+    next_version(product, version)
+    before, after = apply(product, {"status": ProductStatus.ACTIVE})
+    await audit.record(session, actor, "product.restore", product, before=before, after=after)
+    return product
+
+
 async def rotate_project_token(
     session: AsyncSession, actor: Principal, *, product_id: int, overlap_hours: int = 24
 ) -> NewProduct:
