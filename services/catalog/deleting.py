@@ -27,7 +27,6 @@ from services import audit
 from services.catalog import modules, packages, plans, products
 from services.changes import next_version
 
-
 _Part = tuple[type[Base], ColumnElement[bool]]
 
 
