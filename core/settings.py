@@ -132,6 +132,9 @@ class Settings(BaseSettings):
         description="Days after a period's end on which the stored card is charged for the next one, comma-separated; "
         "after the last the days of grace begin.",
     )
+    metric_retention_days: int = Field(
+        default=730, ge=31, le=3_650, description="How long values of partners' metrics are kept, days."
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         description="Bearer token that Prometheus sends to `/metrics`. Without one, a sandbox tells its own machine, "

@@ -12,6 +12,7 @@ from models.access import (
     UserPermission,
     UserRole,
 )
+from models.activity import PartnerActivity, PartnerMetric
 from models.audit import AccessLogEntry, AuditEvent, AuditSegment
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
@@ -90,8 +91,10 @@ __all__ = [
     "OutboxMessage",
     "OutsidePayment",
     "Partner",
+    "PartnerActivity",
     "PartnerContract",
     "PartnerDocument",
+    "PartnerMetric",
     "PartnerNote",
     "PartnerStatusChange",
     "Payment",

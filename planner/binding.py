@@ -54,6 +54,7 @@ from planner.sources import (
     RootNode,
     RootSingle,
     Source,
+    SqlArgument,
     SqlValue,
     ToList,
     ToMany,
@@ -190,9 +191,25 @@ def to_list(
     return _field(ToList(requires, column_of(attribute), ordered, only), description, list[_lazy(path)])  # type: ignore[misc]
 
 
-def sql(expression: str, graphql_type: Any, kind: str, description: str, *, requires: str | None = None) -> Any:
-    """An SQL expression over the row, where ``{row}`` stands for its alias."""
-    return _field(SqlValue(requires, expression, kind), description, graphql_type)
+def sql(
+    expression: str,
+    graphql_type: Any,
+    kind: str,
+    description: str,
+    *,
+    requires: str | None = None,
+    arguments: tuple[SqlArgument, ...] = (),
+) -> Any:
+    """An SQL expression over the row, where ``{row}`` stands for its alias, and names in braces for its arguments."""
+    signature = {
+        argument.name: (
+            _argument(argument.type, argument.description),
+            inspect.Parameter.empty if argument.default is None else argument.default,
+        )
+        for argument in arguments
+    }
+    source = SqlValue(requires, expression, kind, arguments)
+    return _field(source, description, graphql_type, signature if arguments else None)
 
 
 def value(description: str, *, requires: str | None = None, graphql_type: Any = None) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import strawberry
+from sqlalchemy import Column
+from sqlalchemy.types import TypeEngine
 
 from planner.columns import DeclarationError, column_of, graphql_enum, graphql_type_of
 from planner.sources import FilterTerm
@@ -40,13 +42,14 @@ def days_ago(attribute: Any, description: str) -> FilterTerm:
     return FilterTerm(column_of(attribute), "days_ago", description)
 
 
-def meets(sql: str, attribute: Any, description: str, *, id_of: str | None = None) -> FilterTerm:
+def meets(sql: str, type_of: Any, description: str, *, id_of: str | None = None) -> FilterTerm:
     """The row meets an SQL condition on ``{row}`` and ``{value}``, for what other tables know of it.
 
     Parameters:
-        attribute: a column of the type that the value has; one of an enum offers its members.
+        type_of: the column whose type the value has, or the SQL type itself.
     """
-    return FilterTerm(column_of(attribute), "meets", description, id_of, sql=sql)
+    column = Column("value", type_of) if isinstance(type_of, TypeEngine) else column_of(type_of)
+    return FilterTerm(column, "meets", description, id_of, sql=sql)
 
 
 def filter_input(type_name: str, terms: Mapping[str, FilterTerm]) -> Any:

@@ -109,7 +109,7 @@ def field_text(scope: Scope, type_: GraphQLObjectType, selected: Selected, alias
     if isinstance(source, ColumnValue) and source.column is not None:
         return json_text(f"{alias}.{source.column.name}", kind_of(source.column), nullable=nullable)
     if isinstance(source, SqlValue):
-        return json_text(f"({source.sql.format(row=alias)})", source.kind, nullable=nullable)
+        return json_text(expression_sql(scope, selected, source, alias), source.kind, nullable=nullable)
     if isinstance(source, MoneyValue):
         text = _money_text(scope, selected, source, alias)
         return f"coalesce({text}, 'null')" if nullable else f"({text})"
@@ -121,6 +121,15 @@ def field_text(scope: Scope, type_: GraphQLObjectType, selected: Selected, alias
     if isinstance(source, ToList):
         return _to_list_text(scope, selected, source, alias)
     raise NotCompilable(f"{selected.coordinate} is declared as {source!r}")
+
+
+def expression_sql(scope: Scope, selected: Selected, source: SqlValue, alias: str) -> str:
+    """The SQL of a field that is an expression, with the parameters of its arguments."""
+    given = {
+        argument.name: scope.binds.of_argument(selected, (argument.name,), argument.pg_type, argument.convert)
+        for argument in source.arguments
+    }
+    return f"({source.sql.format(row=alias, **given)})"
 
 
 def _money_text(scope: Scope, selected: Selected, source: MoneyValue, alias: str) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import enum
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, cast
 
 import asyncpg
@@ -40,6 +41,7 @@ from planner.sources import (
     RootNode,
     RootSingle,
     Source,
+    SqlArgument,
     SqlValue,
     ToList,
     ToMany,
@@ -128,9 +130,9 @@ class Reference:
             rows = await self.rows(type_, {declared.column.name: parent.values["id"]}, declared.only)
             places = {row.values["id"]: await self.expression(row, declared.order) for row in rows}
             return sorted(rows, key=lambda row: (places[row.values["id"]], row.values["id"]))
-        return await self.own_value(parent, declared)
+        return await self.own_value(parent, declared, arguments)
 
-    async def own_value(self, row: Row, declared: Source | None) -> Any:
+    async def own_value(self, row: Row, declared: Source | None, arguments: dict[str, Any]) -> Any:
         """A value of the row itself."""
         if isinstance(declared, GlobalId):
             return encode_id(row.type_name, row.values["id"])
@@ -146,14 +148,17 @@ class Reference:
             amount = row.values[declared.amount.name]
             return None if amount is None else {"amount": amount, "currency": row.values[declared.currency.name]}
         if isinstance(declared, SqlValue):
-            value = await self.expression(row, declared.sql)
+            given = {argument: argument.convert(arguments[argument.name]) for argument in declared.arguments}
+            value = await self.expression(row, declared.sql, given)
             return json.loads(value) if value is not None and declared.kind == "json" else value
         raise TypeError(f"the reference does not know {declared!r}")
 
-    async def expression(self, row: Row, sql: str) -> Any:
+    async def expression(self, row: Row, sql: str, given: Mapping[SqlArgument, Any] = MappingProxyType({})) -> Any:
         """An SQL expression over a row."""
-        statement = f"SELECT ({sql.format(row='subject')}) AS value FROM {row.table.name} subject WHERE id = $1"
-        return (await self.fetch(statement, row.values["id"]))[0]["value"]
+        names = {argument.name: f"${index}::{argument.pg_type}" for index, argument in enumerate(given, 2)}
+        expression = sql.format(row="subject", **names)
+        statement = f"SELECT ({expression}) AS value FROM {row.table.name} subject WHERE id = $1"
+        return (await self.fetch(statement, row.values["id"], *given.values()))[0]["value"]
 
     async def root(self, declared: Source, info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> Any:
         """A field of the query type."""

@@ -12,7 +12,7 @@ from graphql import GraphQLNonNull, GraphQLObjectType
 
 from planner.binding import kind_of
 from planner.cursor import encode_cursor
-from planner.nested import Scope, field_text
+from planner.nested import Scope, expression_sql, field_text
 from planner.pages import Page
 from planner.selection import Selected
 from planner.sources import ColumnValue, ConnectionPart, GlobalId, Key, MoneyPart, MoneyValue, SqlValue
@@ -73,7 +73,7 @@ class RowWriter:
         if isinstance(source, ColumnValue) and source.column is not None:
             return self._value(f"{self.alias}.{source.column.name}", kind_of(source.column))
         if isinstance(source, SqlValue):
-            return self._value(f"({source.sql.format(row=self.alias)})", source.kind)
+            return self._value(expression_sql(self.scope, selected, source, self.alias), source.kind)
         if isinstance(source, MoneyValue):
             return self._money(selected, source)
         return f"frag({self._take(field_text(self.scope, self.type, selected, self.alias))})"

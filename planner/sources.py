@@ -81,6 +81,25 @@ class ToList(Source):
 
 
 @dataclass(frozen=True)
+class SqlArgument:
+    """An argument of a field that is an SQL expression, which its name in braces stands for.
+
+    Parameters:
+        type: its Python type, ``int`` or ``str``.
+        default: its value unless told; None where it must be told.
+        pg_type: the type of the parameter.
+        convert: from the given value to the parameter's; raises UserError on what cannot be right.
+    """
+
+    name: str
+    type: type[int] | type[str]
+    default: int | str | None
+    description: str
+    pg_type: str
+    convert: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
 class SqlValue(Source):
     """An SQL expression over the row; ``{row}`` stands for its alias.
 
@@ -91,6 +110,7 @@ class SqlValue(Source):
 
     sql: str = ""
     kind: str = "text"
+    arguments: tuple[SqlArgument, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "dashboard:read": "Read the figures of the dashboard.",
         "currency_rate:read": "Read rates of currencies.",
         "currency_rate:write": "Enter rates of currencies.",
+        "activity:read": "Read partners' logins, operations and volumes of data, as products tell them.",
         "health:read": "Read how the system does: servers, queues, processes, gateways.",
         "mail:read": "Read which letters were sent and which failed, never what they say.",
         "job:read": "Read the outbox, schedule and idempotency records.",

@@ -75,7 +75,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | _BUSINESS_READ
             | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"}
             | {"partner_contract:read", "partner_document:read", "partner_note:read"}
-            | {"onboarding:read"},
+            | {"onboarding:read", "activity:read"},
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
@@ -92,7 +92,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | {"invoice_document:send", "mail:read"}
             | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"}
             | {"partner_document:read", "partner_document:write"}
-            | {"onboarding:read"},
+            | {"onboarding:read", "activity:read"},
         ),
         "IMPLEMENTATION": (
             "Installs, their activation and their onboarding.",
@@ -112,6 +112,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "partner_document:write",
                 "partner_note:read",
                 "partner_note:write",
+                "activity:read",
                 "onboarding:read",
                 "onboarding:help",
                 "onboarding:write",
@@ -129,7 +130,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | _BULK
             | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
             | {"wallet:buy", "wallet:configure", "partner_contract:read", "partner_document:read"}
-            | {"onboarding:read", "onboarding:help"},
+            | {"onboarding:read", "onboarding:help", "activity:read"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

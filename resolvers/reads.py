@@ -40,6 +40,10 @@ class Reads:
     partner_status_change: Any = single_root(
         "schema.partner_card.PartnerStatusChange", "partner:read", "One change of a standing."
     )
+    partner_activities: Any = connection_root(
+        "schema.activity.PartnerActivity", "activity:read", "How partners use our products; who sleeps."
+    )
+    partner_activity: Any = single_root("schema.activity.PartnerActivity", "activity:read", "One partner's.")
     products: Any = connection_root("schema.catalog.Product", "product:read", "What we sell.")
     product: Any = single_root("schema.catalog.Product", "product:read", "One product.")
     plans: Any = connection_root("schema.catalog.Plan", "plan:read", "Tariffs, all versions.")

@@ -7,6 +7,7 @@ import strawberry
 from planner.run import Planner
 from planner.scalars import schema_config
 from resolvers.access import AccessMutations, AccessQueries
+from resolvers.activity import ActivityQueries
 from resolvers.billing import BillingMutations, BillingQueries
 from resolvers.bulk import BulkMutations, BulkQueries, BulkSubscriptions
 from resolvers.catalog import CatalogMutations
@@ -41,6 +42,7 @@ class Query(
     EffectsQueries,
     DocumentQueries,
     MonitoringQueries,
+    ActivityQueries,
     WalletQueries,
     RefundQueries,
     DashboardQueries,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Boolean
+
 import models
 from domain.onboarding import PROGRESS_SQL
 from planner.binding import (
@@ -32,7 +34,7 @@ OnboardingStepFilter = filter_input(
         "product_id": equals(models.OnboardingStep.product_id, "Only of this product.", id_of="Product"),
         "archived": meets(
             "({row}.archived_at IS NOT NULL) = {value}",
-            models.OnboardingStep.required,
+            Boolean(),
             "Only archived ones, or only those in use.",
         ),
     },
@@ -75,7 +77,7 @@ OnboardingFilter = filter_input(
         ),
         "unassigned": meets(
             "({row}.responsible_user_id IS NULL) = {value}",
-            models.Onboarding.needs_help,
+            Boolean(),
             "Only those that nobody answers for, or only the others.",
         ),
         "unmoved_for_days": days_ago(

@@ -103,6 +103,13 @@ class Partner(Node):
     status_changes: Any = to_many(
         "schema.partner_card.PartnerStatusChange", models.PartnerStatusChange.partner_id, "History of the standing."
     )
+    activity: Any = to_one(
+        "schema.activity.PartnerActivity",
+        models.PartnerActivity.partner_id,
+        "How the partner uses our products; null before the first install.",
+        requires="activity:read",
+        optional=True,
+    )
     onboardings: Any = to_many(
         "schema.onboarding.Onboarding",
         models.Onboarding.partner_id,

@@ -23,6 +23,7 @@ from policies.permissions import ALL
 from policies.roles import PARTNER_ROLES
 from services import billing, demo_card, installs, legal_entities, onboarding, partners, wallets
 from services.catalog import plans, products
+from services.monitoring import activity
 
 DEMO_USERS: Mapping[str, str] = MappingProxyType(
     {
@@ -168,6 +169,7 @@ async def _make_world(session: AsyncSession) -> None:
     await _spend(session, orion)
     await demo_card.fill(session, MAKER, orion, seller=LEGAL_ENTITY["name"])
     await _set_up(session, orion, lotos)
+    await _used(session)
 
 
 async def _product(session: AsyncSession, sketch: _ProductSketch) -> tuple[Product, Plan, Plan]:
@@ -237,6 +239,20 @@ async def _set_up(session: AsyncSession, done: Partner, stuck: Partner) -> None:
     for run_id in await session.scalars(runs.where(Onboarding.partner_id == stuck.id)):
         await onboarding.report(session, MAKER, onboarding_id=run_id, reports=every[:1])
         await onboarding.ask_for_help(session, MAKER, onboarding_id=run_id, text="The schedule does not save")
+
+
+async def _used(session: AsyncSession) -> None:
+    """A month of what products tell: one partner is busy, the others fall asleep one after another."""
+    today = clock.now().date()
+    for place, install in enumerate((await session.scalars(select(Install).order_by(Install.id))).all()):
+        points = [
+            activity.Point(install.id, None, metric, today - timedelta(days=ago), Decimal(first + step * (30 - ago)))
+            for metric, first, step in (("operations", 40, 3), ("clients", 120 * (place + 1), 2), ("lessons", 60, 1))
+            for ago in range(15 * min(place, 1), 30)
+        ]
+        if place < 2:
+            points.append(activity.Point(install.id, None, login_at=clock.now() - timedelta(hours=3)))
+        await activity.take(session, points, [(install.id, install.partner_id)] * len(points))
 
 
 async def _subscribed(

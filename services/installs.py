@@ -28,6 +28,7 @@ from policies.scopes import scoped
 from services import audit, events, onboarding, partners
 from services.catalog import products
 from services.changes import apply, unique
+from services.monitoring import activity
 from services.partner_standing import check_standing
 
 WELCOME_REFERENCE = "install-bonus"
@@ -88,6 +89,7 @@ async def create(
         await store_tokens(session, install, tokens, contact_id)
     await session.flush()
     await onboarding.begin(session, actor, install)
+    await activity.begin(session, partner_id)
     after = {"status": InstallStatus.INSTALLED, "product_id": product_id, "tokens": tokens and "given"}
     await audit.record(session, actor, "install.create", install, before=None, after=after)
     await events.emit(session, install, "install.created", {"partnerId": str(partner_id)})

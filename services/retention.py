@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
+from core.settings import get_settings
 
 DONE_MESSAGES_KEPT = timedelta(days=30)
 FIRINGS_KEPT = timedelta(days=90)
@@ -33,6 +34,14 @@ async def expire_outbox(session: AsyncSession) -> int:
         session, "schedule_firings", "(job, due_at)", "due_at <= :before", before=clock.now() - FIRINGS_KEPT
     )
     return messages + firings
+
+
+async def expire_metrics(session: AsyncSession) -> int:
+    """Delete a chunk of partners' metrics older than the settings keep them (MON-1); gives their number."""
+    before = clock.now().date() - timedelta(days=get_settings().metric_retention_days)
+    return await _delete(
+        session, "partner_metrics", "(partner_id, metric, day, install_id)", "day <= :before", before=before
+    )
 
 
 async def _delete(session: AsyncSession, table: str, key: str, condition: str, **values: object) -> int:

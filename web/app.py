@@ -36,6 +36,7 @@ from web.onboarding import onboarding_routes
 from web.pages import graphiql_page, page_routes
 from web.partner_documents import partner_document_routes
 from web.pay import pay_routes
+from web.product_metrics import product_metrics_routes
 from web.usage import usage_routes
 from web.webhooks import webhook_routes
 from web.widget import widget_routes
@@ -75,6 +76,7 @@ def build() -> ASGIApp:
             *usage_routes,
             *event_routes,
             *onboarding_routes,
+            *product_metrics_routes,
             *external_routes,
             *partner_document_routes,
             *bulk_routes,

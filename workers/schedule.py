@@ -43,6 +43,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",
         "mails.forget": "25 3 * * *",
+        "metrics.expire": "15 3 * * *",
         "oauth_tokens.refresh": "*/5 * * * *",
         "outbox.expire": "45 3 * * *",
         "outbox.verify": "*/5 * * * *",

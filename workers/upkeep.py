@@ -37,6 +37,12 @@ async def forget_mails(message: Message) -> None:
     await _until_none(message, mail.forget_content)
 
 
+@stepwise_handler("metrics.expire", queue="default", max_attempts=JOB_ATTEMPTS)
+async def expire_metrics(message: Message) -> None:
+    """Delete partners' metrics kept long enough, a transaction a chunk (MON-1)."""
+    await _until_none(message, retention.expire_metrics)
+
+
 @stepwise_handler("gateways.check", max_attempts=JOB_ATTEMPTS)
 async def check_gateways(_message: Message) -> None:
     """Ask the gateways whether they are there (MON-2)."""

@@ -80,6 +80,8 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
         INSERT INTO partner_documents (partner_id, contract_id, kind, title, status, visible_to_partner, url)
             SELECT c.partner_id, c.id, 'ACT', 'x', 'AVAILABLE', shown, 'https://x.test'
             FROM partner_contracts c, unnest('{true,false}'::boolean[]) shown;
+        INSERT INTO mails (partner_id, recipient, template, locale, message_id)
+            SELECT id, 'x', 'x', 'en', 'mail ' || id FROM partners;
         INSERT INTO partner_notes (partner_id, body) SELECT id, 'x' FROM partners;
         INSERT INTO outside_payments (source, external_id, amount, currency, paid_at, purpose)
             VALUES ('API', 'x', 1, 'RUB', now(), 'x');

@@ -42,6 +42,10 @@ CURSORS = {
 }
 
 
+PAGE_ARGUMENTS = {"first", "last", "after", "before", "filter", "orderBy", "id", "ids"}
+OTHER_VALUES: dict[str, list[Any]] = {"days": [0, 1, 30], "metric": ["clients", "lessons"]}
+
+
 @dataclass
 class Operation:
     """A document with its variables.
@@ -159,6 +163,12 @@ class Writer:
             written.append(f"filter: {self.given(str(type_), self.filter(type_), type_)}")
         if "id" in definition.args:
             written.append(f"id: {self.given('ID!', self.id_of(definition))}")
+        for name in definition.args.keys() - PAGE_ARGUMENTS:
+            type_ = definition.args[name].type
+            if (isinstance(type_, GraphQLNonNull) and definition.args[name].default_value is Undefined) or self.chance(
+                5
+            ):
+                written.append(f"{name}: {self.given(str(type_), self.some(OTHER_VALUES[name]), type_)}")
         if "ids" in definition.args:
             type_ = definition.args["ids"].type
             ids = [self.id_of(definition) for _ in range(self.draw(st.integers(0, 3)))]

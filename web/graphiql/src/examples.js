@@ -147,6 +147,27 @@ query Changes {
 `,
   },
   {
+    needs: ["activity:read", "partner:read"],
+    query: `# Partners where nobody has logged in for a month, longest first, and what they have with us.
+query SleepingPartners {
+  partnerActivities(
+    first: 20
+    filter: { idleForDays: 30, partnerStatus: ACTIVE, installed: true }
+    orderBy: { field: IDLE_SINCE, direction: ASC }
+  ) {
+    nodes {
+      partner {
+        name
+      }
+      lastLoginAt
+      operations(days: 90)
+      clients: volume(metric: "clients")
+    }
+  }
+}
+`,
+  },
+  {
     needs: ["onboarding:read", "partner:read", "product:read"],
     query: `# Whose setting up has not moved for a week, longest first.
 query StuckOnboardings {
