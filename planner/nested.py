@@ -75,9 +75,10 @@ def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[st
 
 
 def rows_sql(scope: Scope, table: Table, alias: str, conditions: list[str], tail: str) -> str:
-    """The statement of some rows, with every column but those that a tenant may not even name."""
+    """The statement of some rows, without columns that a tenant may not even name, or that only searches look at."""
     secrets = TENANT_SECRETS.get(table.name, frozenset()) if scope.principal.is_tenant else frozenset[str]()
-    columns = ", ".join(f"{alias}.{column.name}" for column in table.columns if column.name not in secrets)
+    shown = (column.name for column in table.columns if column.name not in secrets and column.computed is None)
+    columns = ", ".join(f"{alias}.{name}" for name in shown)
     return f"SELECT {columns} FROM {table.name} {alias}{where(conditions)} {tail}"
 
 

@@ -23,8 +23,6 @@ RANKED = 200
 LIKENESS = 0.45
 PERSON = "partner:pii"
 
-_PARTNER_TEXT = "partner_search_text(p.name, p.legal_name, p.inn, p.amocrm_domain)"
-_CONTACT_TEXT = "contact_search_text(c.full_name, c.email, c.phone)"
 _SCOPE = "(CAST(:partner_id AS bigint) IS NULL OR p.id = :partner_id)"
 _FILTERS = """
     AND (CAST(:statuses AS text[]) IS NULL OR p.status = ANY (:statuses))
@@ -33,12 +31,12 @@ _FILTERS = """
 """
 _BY_CARD = f"""
     SELECT p.id, false AS by_person, lower(p.name) = :typed OR p.inn = :typed AS whole,
-        {_PARTNER_TEXT} AS found FROM partners p
-    WHERE {_PARTNER_TEXT} {{matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
+        p.search_text AS found FROM partners p
+    WHERE p.search_text {{matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
 """
 _BY_PERSON = f"""
-    SELECT p.id, true, c.email = :typed, {_CONTACT_TEXT} FROM contacts c JOIN partners p ON p.id = c.partner_id
-    WHERE {_CONTACT_TEXT} {{person_matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
+    SELECT p.id, true, c.email = :typed, c.search_text FROM contacts c JOIN partners p ON p.id = c.partner_id
+    WHERE c.search_text {{person_matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
 """
 # Whole numbers and addresses are few and have indexes of their own.
 _WHOLE_INN = (
@@ -50,13 +48,16 @@ _WHOLE_EMAIL = f"""
 """
 _WHOLE = " ORDER BY id DESC LIMIT :first"
 _INN = re.compile(r"[0-9]{10}|[0-9]{12}")
+# Of two parts the one that fills more of its text fits better; likeness, which is slow, ranks only what has no part.
+_PART = """
+    CASE WHEN whole THEN 4
+         WHEN starts_with(found, :asked) THEN 3
+         WHEN strpos(found, ' ' || :asked) > 0 THEN 2
+         ELSE 1 END + length(:asked)::float / greatest(length(found), length(:asked), 1)
+"""
+_LIKE = "word_similarity(:asked, found)"
 _RANK = """
-    SELECT id, bool_and(by_person) AS by_person, max(
-        CASE WHEN whole THEN 4
-             WHEN found LIKE :escaped || '%' THEN 3
-             WHEN found LIKE '% ' || :escaped || '%' THEN 2
-             WHEN found LIKE '%' || :escaped || '%' THEN 1 ELSE 0 END + word_similarity(:asked, found)
-    ) AS score
+    SELECT id, bool_and(by_person) AS by_person, max({score}) AS score
     FROM ({sources}) AS candidates GROUP BY id ORDER BY score DESC, id DESC LIMIT :first
 """
 
@@ -112,19 +113,20 @@ async def search(
         whole = await _run(session, text((_WHOLE_EMAIL if "@" in asked else _WHOLE_INN) + _WHOLE), given)
         if whole:
             return whole
-    parts = await _run(session, _statement("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people), given)
+    holds = _statement("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people, score=_PART)
+    parts = await _run(session, holds, given)
     if parts:
         return parts
     # `%>` looks whether some stretch of words is like the query: one wrong letter in five leaves half of the trigrams.
     await session.execute(text(f"SET LOCAL pg_trgm.word_similarity_threshold = {LIKENESS}"))
-    return await _run(session, _statement("%> :asked", "%> :asked", people), given)
+    return await _run(session, _statement("%> :asked", "%> :asked", people, score=_LIKE), given)
 
 
-def _statement(matches: str, person_matches: str, people: bool) -> TextClause:
+def _statement(matches: str, person_matches: str, people: bool, *, score: str) -> TextClause:
     sources = [f"({_BY_CARD.format(matches=matches)})"]
     if people:
         sources.append(f"({_BY_PERSON.format(person_matches=person_matches)})")
-    return text(_RANK.format(sources=" UNION ALL ".join(sources)))
+    return text(_RANK.format(score=score, sources=" UNION ALL ".join(sources)))
 
 
 async def _run(session: AsyncSession, statement: TextClause, given: dict[str, Any]) -> list[Match]:

@@ -39,7 +39,8 @@ def readable(sql: str) -> str:
     """The statement with a line for each clause; every column of a table is `t1.*`, so that a new column is no difference."""
     for table in Base.metadata.tables.values():
         for hidden in (frozenset[str](), TENANT_SECRETS.get(table.name, frozenset())):
-            names = [re.escape(column.name) for column in table.columns if column.name not in hidden]
+            shown = [column.name for column in table.columns if column.name not in hidden and column.computed is None]
+            names = [re.escape(name) for name in shown]
             every = r"\b(t\d+)\." + names[0] + "".join(rf", \1\.{name}" for name in names[1:]) + r"(?![\w,])"
             sql = re.sub(every, r"\1.*", sql)
     return re.sub(r" (FROM|WHERE|ORDER BY|WITH|CROSS JOIN|UNION) ", r"\n\1 ", sql) + "\n"
