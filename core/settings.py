@@ -76,6 +76,35 @@ class Settings(BaseSettings):
     totp_issuer: str = Field(
         default="Kontora", min_length=1, max_length=60, description="Name of this house in authenticator apps."
     )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Issuer of the OpenID Connect provider for single sign-on, as it names itself; empty: none, or "
+        "in the sandbox an emulator at `/sandbox/oidc`.",
+    )
+    oidc_client_id: str | None = Field(default=None, description="Our client id at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Our client secret there; empty: a public client, with PKCE alone."
+    )
+    oidc_name: str = Field(
+        default="Single sign-on", min_length=1, max_length=60, description="What the provider is called on the pages."
+    )
+    oidc_scopes: str = Field(default="openid email profile", description="Scopes asked for, separated by spaces.")
+    oidc_email_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Domains of email addresses that may sign in by the provider, comma-separated; empty: all.",
+    )
+    oidc_provision: bool = Field(
+        default=False,
+        description="Make an account for whoever signs in at the provider and has none; needs "
+        "`KONTORA_OIDC_EMAIL_DOMAINS`.",
+    )
+    oidc_role: str | None = Field(
+        default=None, description="Role of accounts made so; empty: none, until an administrator gives one."
+    )
+    oidc_trust_amr: bool = Field(
+        default=False,
+        description="Let a second factor that the provider tells of (`amr`: mfa, otp, hwk, sc, pop) stand for ours.",
+    )
     body_limit_bytes: int = Field(default=1_000_000, ge=1_000, description="Largest request body, bytes.")
     query_cost_limit: int = Field(
         default=50_000, ge=100, description="Largest static cost of one operation: fields times page sizes."
@@ -235,6 +264,18 @@ class Settings(BaseSettings):
             raise ValueError("a ClamAV daemon is `tcp://HOST:PORT` or `unix:///PATH`")
         return address
 
+    @field_validator("oidc_email_domains", mode="before")
+    @classmethod
+    def _domains(cls, value: object) -> object:
+        return [part.strip().lower() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _has_openid(cls, scopes: str) -> str:
+        if "openid" not in scopes.split():
+            raise ValueError("`openid` must be among the scopes")
+        return scopes
+
     @field_validator("notice_days")
     @classmethod
     def _descending(cls, days: tuple[int, ...]) -> tuple[int, ...]:
@@ -288,6 +329,17 @@ class Settings(BaseSettings):
         if self.gateway == "tbank" and not (self.tbank_terminal_key and self.tbank_password):
             raise ValueError("KONTORA_GATEWAY=tbank needs KONTORA_TBANK_TERMINAL_KEY and KONTORA_TBANK_PASSWORD")
         self.encryption_keys()
+        return self
+
+    @model_validator(mode="after")
+    def _single_sign_on_is_whole(self) -> Self:
+        if self.oidc_issuer is not None:
+            if not self.oidc_client_id:
+                raise ValueError("KONTORA_OIDC_ISSUER needs KONTORA_OIDC_CLIENT_ID")
+            if not self.oidc_issuer.startswith("https://") and self.mode == "production":
+                raise ValueError("KONTORA_OIDC_ISSUER must begin with https://")
+        if self.oidc_provision and not self.oidc_email_domains:
+            raise ValueError("KONTORA_OIDC_PROVISION needs KONTORA_OIDC_EMAIL_DOMAINS: else anybody gets an account")
         return self
 
     @property

@@ -32,6 +32,7 @@ from web.live import GraphQLSocket
 from web.mailbox import mailbox_routes
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
+from web.oidc import oidc_routes
 from web.onboarding import onboarding_routes
 from web.pages import graphiql_page, page_routes
 from web.partner_documents import partner_document_routes
@@ -83,6 +84,7 @@ def build() -> ASGIApp:
             *widget_routes,
             *amocrm_routes(),
             *factor_routes,
+            *oidc_routes(),
             *page_routes,
         ],
         exception_handlers={HTTPException: refused, Exception: broken},

@@ -13,6 +13,7 @@ from core.database import transaction
 from core.errors import Unauthenticated, UserError
 from core.principal import ANONYMOUS, Principal
 from core.settings import get_settings
+from domain.access import SignInMethod
 from services import access
 
 TRUSTED_SECONDS = 2.0
@@ -106,16 +107,17 @@ async def finish_cookie_session(challenge: str, shown: access.Shown) -> str:
     return found
 
 
-async def end_cookie_session(request: Request, response: Response) -> None:
-    """Sign a browser out."""
-    credential = _cookie_of(request.headers.get("cookie", "").encode("latin-1"))
+async def end_cookie_session(request: Request) -> SignInMethod | None:
+    """Sign a browser out; gives how it had signed in, None where it had not."""
+    credential = cookie_of(request, COOKIE)
     principal = await principal_of(request)
+    method = None
     if principal.session_id is not None:
         async with transaction(principal) as session:
-            await access.sign_out(session, principal)
+            method = (await access.sign_out(session, principal)).method
     if credential:
         _recent_cookies.forget(credential)
-    drop_cookie(response, COOKIE)
+    return method
 
 
 async def _look_up(credential: str) -> Principal:

@@ -14,11 +14,15 @@ from starlette.types import Receive, Scope, Send
 from core import clock
 from core.errors import KontoraError
 from core.settings import get_settings
+from domain.access import SignInMethod
+from gateways.oidc.client import registration
 from services.access import Challenge
 from services.demo import DEMO_USERS
 from web.assets import Assets
 from web.auth import (
     CHALLENGE_COOKIE,
+    COOKIE,
+    drop_cookie,
     end_cookie_session,
     principal_of,
     set_cookie,
@@ -30,6 +34,8 @@ STATIC = Path(__file__).parent / "static"
 GRAPHIQL = STATIC / "graphiql" / "index.html"
 CODE_PATH = "/sign-in/code"
 FACTOR_PATH = "/second-factor"
+OIDC_PATH = "/sign-in/oidc"
+SIGNED_OUT_PATH = "/signed-out"
 SEE_OTHER = 303
 LONGEST_FIELD_CHARS = 500
 # Only our own files; the editor makes style elements, and workers from blobs. No other host is ever asked.
@@ -65,7 +71,9 @@ _SIGN_IN = """{problem}
 <label>Password <input type="password" name="password" autocomplete="current-password" required{password_focus}></label>
 <button type="submit" class="primary">Sign in</button>
 </form>
+{single_sign_on}
 {people}"""
+_SINGLE_SIGN_ON = '<p class="apart"><a href="{path}" class="button">{name}</a></p>'
 _DEMO_PEOPLE = """<h2>People of the demo world</h2>
 <table>
 {rows}
@@ -155,8 +163,9 @@ async def sign_out(request: Request) -> Response:
     """End the cookie session."""
     if not from_our_page(request):
         return foreign_form()
-    response = see("/sign-in")
-    await end_cookie_session(request, response)
+    ended = await end_cookie_session(request)
+    response = see(SIGNED_OUT_PATH if ended is SignInMethod.OIDC else "/sign-in")
+    drop_cookie(response, COOKIE)
     return response
 
 
@@ -176,7 +185,13 @@ def _form(*, next_path: str = "/graphql", email: str = "", problem: str = "", st
     shown = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
     focus = {"email_focus": "" if email else " autofocus", "password_focus": " autofocus" if email else ""}
     people = _demo_people(next_path) if get_settings().mode == "sandbox" else ""
-    body = _SIGN_IN.format(problem=shown, next=escape(next_path), email=escape(email), people=people, **focus)
+    other = ""
+    if registration() is not None:
+        path = f"{OIDC_PATH}?{urlencode({'next': next_path})}"
+        other = _SINGLE_SIGN_ON.format(path=escape(path), name=escape(get_settings().oidc_name))
+    body = _SIGN_IN.format(
+        problem=shown, next=escape(next_path), email=escape(email), people=people, single_sign_on=other, **focus
+    )
     return page("Sign in", body, status)
 
 

@@ -3,6 +3,7 @@
 from services.access.api_tokens import create_api_token, revoke_api_token
 from services.access.challenges import Challenge, verify_in_browser, verify_sign_in
 from services.access.failures import Refused
+from services.access.oidc import sign_in_by_identity
 from services.access.principals import (
     principal_of_access_token,
     principal_of_api_token,
@@ -53,6 +54,7 @@ __all__ = [
     "revoke_api_token",
     "set_totp_required",
     "sign_in",
+    "sign_in_by_identity",
     "sign_in_to_browser",
     "sign_out",
     "start_enrolment",

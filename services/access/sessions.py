@@ -94,7 +94,7 @@ async def partner_lets_in(session: AsyncSession, user: User) -> bool:
     return allows(partner.status, PartnerMay.SIGN_IN)
 
 
-async def sign_out(session: AsyncSession, actor: Principal) -> None:
+async def sign_out(session: AsyncSession, actor: Principal) -> Session:
     """End the caller's own session.
 
     Raises:
@@ -107,9 +107,9 @@ async def sign_out(session: AsyncSession, actor: Principal) -> None:
         .where(Session.id == actor.session_id, Session.revoked_at.is_(None))
         .values(revoked_at=clock.now(), revoked_reason="signed out")
     )
-    found = await session.get(Session, actor.session_id)
-    if found is not None:
-        await audit.record(session, actor, "session.sign_out", found, before=None, after=None)
+    found = await session.get_one(Session, actor.session_id)
+    await audit.record(session, actor, "session.sign_out", found, before=None, after=None)
+    return found
 
 
 async def end_sessions_of(session: AsyncSession, user_id: int, reason: str) -> None:

@@ -1,0 +1,1 @@
+"""OpenID Connect: our side of single sign-on, and a provider for the sandbox and the tests."""
