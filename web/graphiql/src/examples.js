@@ -108,7 +108,7 @@ query PriceList {
 `,
   },
   {
-    needs: ["job:read"],
+    needs: ["dead_letter:read", "job:read"],
     query: `# What runs by itself, and what failed for good and waits for a person.
 query Health {
   scheduledJobs {
