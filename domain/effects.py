@@ -82,6 +82,10 @@ CIRCUIT_FIRST = timedelta(minutes=1)
 CIRCUIT_LONGEST = timedelta(hours=1)
 
 
+# An endpoint that has taken nothing for so long gets nothing more until a ping finds it well.
+DISABLED_AFTER = timedelta(days=5)
+
+
 def circuit_pause(failures: int) -> timedelta | None:
     """How long an endpoint is left alone after its failure number ``failures`` in a row; None while it is called on."""
     if failures < CIRCUIT_FAILURES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, Computed, ForeignKey, Index, Integer, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -59,13 +59,18 @@ class DeadLetter(Keyed, Base):
 
 
 class ProductEvent(Keyed, Base):
-    """An event told to a product's endpoint, numbered per install (NOT-2)."""
+    """An event told to a product's endpoint, numbered per install (NOT-2).
+
+    ``order_xid`` is the number of the transaction that wrote it, or of the one that wrote the install's event before
+    it, if that is larger. Products read in the order of it and the key, up to the oldest transaction that is not over:
+    so none can appear among those that were read.
+    """
 
     __tablename__ = "product_events"
     __table_args__ = (
         UniqueConstraint("install_id", "sequence"),
         checked("status", EventStatus),
-        Index("ix_product_events_product_order", "product_id", "id"),
+        Index("ix_product_events_product_order", "product_id", "order_xid", "id"),
     )
 
     event_id: Mapped[str] = mapped_column(unique=True)
@@ -78,10 +83,11 @@ class ProductEvent(Keyed, Base):
     endpoint: Mapped[str | None]
     status: Mapped[EventStatus] = mapped_column(StrEnumColumn(EventStatus), server_default="PENDING")
     delivered_at: Mapped[datetime | None]
+    order_xid: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class EventCircuit(Keyed, Updated, Base):
-    """How an endpoint of a product has answered lately; while it is open, nothing is sent there (NOT-2)."""
+    """How an endpoint of a product has answered lately; open or disabled, nothing is sent there (NOT-2)."""
 
     __tablename__ = "event_circuits"
     __table_args__ = (UniqueConstraint("product_id", "endpoint"),)
@@ -89,7 +95,10 @@ class EventCircuit(Keyed, Updated, Base):
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     endpoint: Mapped[str]
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    failing_since: Mapped[datetime | None]
     open_until: Mapped[datetime | None]
+    disabled_at: Mapped[datetime | None]
+    disabled: Mapped[bool] = mapped_column(Computed("disabled_at IS NOT NULL", persisted=True))
     last_error: Mapped[str | None]
 
 

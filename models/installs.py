@@ -36,6 +36,7 @@ class Install(Keyed, Updated, Base):
     activated_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     event_sequence: Mapped[int] = mapped_column(server_default="0")
+    event_xid: Mapped[int] = mapped_column(server_default="0")
 
 
 class OAuthToken(Keyed, Updated, Base):

@@ -109,6 +109,7 @@ def statements() -> Iterator[str]:
             yield from _insert_only(table)
     yield from _ledger_balance()
     yield from coin_functions()
+    yield from _transaction_numbers()
     yield from redaction_functions()
     yield from audit_functions()
     yield from _codes_once()
@@ -211,6 +212,18 @@ def _ledger_balance() -> Iterator[str]:
             IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'sums_to_zero') THEN
                 CREATE CONSTRAINT TRIGGER sums_to_zero AFTER INSERT ON ledger_entries
                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_sums_to_zero();
+            END IF;
+        END $$
+    """
+
+
+def _transaction_numbers() -> Iterator[str]:
+    """A restored database may be where transactions have smaller numbers: its events are ordered anew (NOT-2)."""
+    yield """
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM installs WHERE event_xid > pg_current_xact_id()::text::bigint) THEN
+                UPDATE installs SET event_xid = 0;
+                UPDATE product_events SET order_xid = 0;
             END IF;
         END $$
     """

@@ -179,7 +179,11 @@ class ProductEvent(Node):
 
 
 EventCircuitFilter = filter_input(
-    "EventCircuit", {"product_id": equals(models.EventCircuit.product_id, "Only of this product.", id_of="Product")}
+    "EventCircuit",
+    {
+        "product_id": equals(models.EventCircuit.product_id, "Only of this product.", id_of="Product"),
+        "disabled": equals(models.EventCircuit.disabled, "Only endpoints that get nothing more, or only others."),
+    },
 )
 EventCircuitOrder = order_input("EventCircuit")
 
@@ -194,6 +198,12 @@ class EventCircuit(Node):
 
     endpoint: str = column(models.EventCircuit.endpoint, "The endpoint.")
     failures: int = column(models.EventCircuit.failures, "Failures in a row; from the fifth on there are pauses.")
+    failing_since: Any = column(models.EventCircuit.failing_since, "When the failures in a row began.")
+    disabled: bool = column(
+        models.EventCircuit.disabled,
+        "Whether nothing more is sent: it was gone (410), or failed for five days. A good `productPing` ends it.",
+    )
+    disabled_at: Any = column(models.EventCircuit.disabled_at, "Since when nothing more is sent.")
     open_until: Any = column(models.EventCircuit.open_until, "Until when nothing is sent; null while it is called on.")
     last_error: Any = column(models.EventCircuit.last_error, "What came of the last call; null where it was good.")
     updated_at: Any = column(models.EventCircuit.updated_at, "When it was last called.")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
@@ -19,7 +19,7 @@ from domain.effects import EndpointPurpose, EventStatus
 from gateways.events.client import deliver as call
 from models import EventPing, Product, ProductEvent
 from policies.scopes import require, scoped
-from services import audit
+from services import audit, event_circuits
 from services.catalog import products
 from services.events import DELIVER, secrets_of
 from services.outbox import enqueue
@@ -27,8 +27,6 @@ from services.outbox import enqueue
 WRITE = "event:write"
 MOST_AT_ONCE = 1_000
 MOST_READ = 500
-# Numbers are given before the transaction commits; after so long none below can still appear.
-SETTLED_AFTER = timedelta(seconds=20)
 
 
 async def redeliver(session: AsyncSession, actor: Principal, *, event_id: int) -> ProductEvent:
@@ -97,7 +95,7 @@ async def ask_ping(session: AsyncSession, actor: Principal, *, product_id: int, 
 
 
 async def ping(ping_id: int) -> None:
-    """Call an endpoint with a signed `ping`, outside of any transaction, and keep its answer."""
+    """Call an endpoint with a signed `ping`, outside of any transaction, and keep its answer; a good one enables it."""
     async with transaction() as session:
         asked = await session.get_one(EventPing, ping_id)
         product = await session.get_one(Product, asked.product_id)
@@ -109,6 +107,8 @@ async def ping(ping_id: int) -> None:
         done = await session.get_one(EventPing, ping_id, with_for_update=True)
         done.status_code, done.duration_ms, done.done_at = answer.status_code, answer.duration_ms, clock.now()
         done.error = None if answer.accepted else answer.told
+        if answer.accepted:
+            await event_circuits.leave(session, done.product_id, endpoint, answer)
 
 
 async def read_events(
@@ -123,19 +123,21 @@ async def read_events(
         NotFound: the product has no such event.
     """
     assert actor.product_id is not None, "only the back end of a product uses this verb"
+    oldest_open = text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    place = tuple_(ProductEvent.order_xid, ProductEvent.id)
     wanted = select(ProductEvent).where(
-        ProductEvent.product_id == actor.product_id, ProductEvent.created_at < func.now() - SETTLED_AFTER
+        ProductEvent.product_id == actor.product_id, ProductEvent.order_xid < oldest_open
     )
     if install_id is not None:
         wanted = wanted.where(ProductEvent.install_id == install_id)
     if after is not None:
-        last: int | None = await session.scalar(
-            select(ProductEvent.id).where(ProductEvent.event_id == after, ProductEvent.product_id == actor.product_id)
-        )
+        known = (ProductEvent.event_id == after, ProductEvent.product_id == actor.product_id)
+        last = (await session.execute(select(ProductEvent.order_xid, ProductEvent.id).where(*known))).one_or_none()
         if last is None:
             raise NotFound.of("Event", field=("after",))
-        wanted = wanted.where(ProductEvent.id > last)
-    found = list(await session.scalars(wanted.order_by(ProductEvent.id).limit(limit + 1)))
+        wanted = wanted.where(place > tuple_(*last))
+    ordered = wanted.order_by(ProductEvent.order_xid, ProductEvent.id).limit(limit + 1)
+    found = list(await session.scalars(ordered))
     told = [{"id": event.event_id, "sequence": event.sequence, **event.payload} for event in found[:limit]]
     return told, len(found) > limit
 

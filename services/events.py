@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import BigInteger, Text, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock, crypto
@@ -47,12 +47,14 @@ async def emit(session: AsyncSession, install: Install, type: str, data: dict[st
     product = await session.get_one(Product, install.product_id)
     endpoint: str | None = getattr(product, check_data(type, data).endpoint.column)
     reachable = endpoint is not None and product.event_secret_encrypted is not None
+    sequence, order_xid = await _next_place(session, install.id)
     event = ProductEvent(
         event_id=f"evt_{secrets.token_hex(16)}",
         partner_id=install.partner_id,
         product_id=product.id,
         install_id=install.id,
-        sequence=await _next_sequence(session, install.id),
+        sequence=sequence,
+        order_xid=order_xid,
         type=type,
         payload={"type": type, "timestamp": clock.now().isoformat(), "installId": str(install.id), "data": data},
         endpoint=endpoint,
@@ -72,7 +74,7 @@ async def emit(session: AsyncSession, install: Install, type: str, data: dict[st
 
 
 async def deliver(event_id: int) -> None:
-    """Make one attempt, log it, and mark the event delivered if the endpoint took it.
+    """Make one attempt, log it, and mark the event delivered if the endpoint took it; failed at once if it is disabled.
 
     Raises:
         Postponed: the endpoint has failed so often that it is left alone for a while.
@@ -83,7 +85,9 @@ async def deliver(event_id: int) -> None:
     if parcel is None:
         return
     async with transaction() as session:
-        await event_circuits.enter(session, parcel.product_id, parcel.endpoint)
+        if not await event_circuits.enter(session, parcel.product_id, parcel.endpoint):
+            await give_up(session, event_id)
+            return
     answer = await call(parcel.endpoint, secrets=parcel.secrets, event_id=parcel.event_id, body=parcel.body)
     async with transaction() as session:
         await _log(session, event_id, answer)
@@ -167,15 +171,17 @@ async def _log(session: AsyncSession, event_id: int, answer: Answer) -> None:
         event.delivered_at = clock.now()
 
 
-async def _next_sequence(session: AsyncSession, install_id: int) -> int:
-    taken: int | None = await session.scalar(
+async def _next_place(session: AsyncSession, install_id: int) -> tuple[int, int]:
+    """The next number of the install's events, and where it stands among those of the product."""
+    here = cast(cast(func.pg_current_xact_id(), Text), BigInteger)
+    taken = await session.execute(
         update(Install)
         .where(Install.id == install_id)
-        .values(event_sequence=Install.event_sequence + 1)
-        .returning(Install.event_sequence)
+        .values(event_sequence=Install.event_sequence + 1, event_xid=func.greatest(Install.event_xid, here))
+        .returning(Install.event_sequence, Install.event_xid)
     )
-    assert taken is not None, "the install was locked by the caller and cannot be gone"
-    return taken
+    sequence, order_xid = taken.one()
+    return sequence, order_xid
 
 
 def _secret_context(product_id: int) -> str:

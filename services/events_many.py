@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from domain.events import EVENT_TYPES
 
+# The number of this transaction.
+HERE = "pg_current_xact_id()::text::bigint"
+# A moment as `datetime.isoformat` writes it.
+ISO = "to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')"
+
 
 def emit_many(source: str, type: str) -> str:
     """Common table expressions that write what `services.events.emit` writes, one event a row of ``source``.
@@ -21,15 +26,15 @@ def emit_many(source: str, type: str) -> str:
     endpoint = f"products.{EVENT_TYPES[type].endpoint.column}"
     return f"""
     numbered AS (
-        UPDATE installs SET event_sequence = event_sequence + 1
+        UPDATE installs SET event_sequence = event_sequence + 1, event_xid = greatest(event_xid, {HERE})
         FROM {source} WHERE installs.id = {source}.install_id
-        RETURNING installs.id, installs.event_sequence
+        RETURNING installs.id, installs.event_sequence, installs.event_xid
     ),
     events AS (
-        INSERT INTO product_events (event_id, partner_id, product_id, install_id, sequence, type, payload, endpoint,
-            status)
+        INSERT INTO product_events (event_id, partner_id, product_id, install_id, sequence, order_xid, type, payload,
+            endpoint, status)
         SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), partner_id, product_id, install_id,
-            numbered.event_sequence, '{type}', jsonb_build_object(
+            numbered.event_sequence, numbered.event_xid, '{type}', jsonb_build_object(
                 'type', '{type}', 'timestamp', :told_at, 'installId', install_id::text, 'data', data),
             {endpoint},
             CASE WHEN {endpoint} IS NULL OR products.event_secret_encrypted IS NULL THEN 'SKIPPED' ELSE 'PENDING' END
@@ -41,7 +46,3 @@ def emit_many(source: str, type: str) -> str:
         SELECT 'event.deliver', jsonb_build_object('eventId', id), 'install:' || install_id, partner_id, :request_id
         FROM events WHERE status = 'PENDING'
     )"""  # noqa: S608 - names of our own tables and types
-
-
-# A moment as `datetime.isoformat` writes it.
-ISO = "to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')"

@@ -17,6 +17,7 @@ from core.settings import get_settings
 from domain.partners import PartnerMay, sql_names
 from models import Subscription
 from services.billing.issue import number_prefix
+from services.events_many import HERE
 
 CHUNK_ROWS = 1_000
 
@@ -38,7 +39,8 @@ VAT_WITHIN = "coalesce(round(total * vat_rate / (100 + vat_rate), 2), 0)"
 _ISSUE = f"""
     WITH due AS MATERIALIZED (
         SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id,
-            i.event_sequence + 1 AS event_sequence, s.ends_at, s.anchor_day, s.currency, s.auto_renew,
+            i.event_sequence + 1 AS event_sequence, greatest(i.event_xid, {HERE}) AS event_xid,
+            s.ends_at, s.anchor_day, s.currency, s.auto_renew,
             s.auto_renew AND s.rebill_id_encrypted IS NOT NULL AS has_card,
             coalesce(s.pending_plan_id, s.plan_id) AS plan_id, coalesce(s.pending_term, s.term) AS term,
             coalesce(s.pending_seats, s.seats) AS seats, coalesce(s.pending_unit_price, s.unit_price) AS unit_price
@@ -100,7 +102,8 @@ _ISSUE = f"""
         FROM due WHERE subscriptions.id = due.subscription_id
     ),
     counted AS (
-        UPDATE installs SET event_sequence = due.event_sequence FROM due WHERE installs.id = due.install_id
+        UPDATE installs SET event_sequence = due.event_sequence, event_xid = due.event_xid
+        FROM due WHERE installs.id = due.install_id
     ),
     trail AS (
         INSERT INTO audit_events (actor, actor_roles, action, entity_type, entity_id, partner_id, request_id, after)
@@ -110,10 +113,10 @@ _ISSUE = f"""
         FROM priced
     ),
     events AS (
-        INSERT INTO product_events (event_id, partner_id, product_id, install_id, sequence, type, payload, endpoint,
-            status)
+        INSERT INTO product_events (event_id, partner_id, product_id, install_id, sequence, order_xid, type, payload,
+            endpoint, status)
         SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), partner_id, product_id, install_id, event_sequence,
-            'invoice.created', jsonb_build_object(
+            event_xid, 'invoice.created', jsonb_build_object(
                 'type', 'invoice.created', 'timestamp', :told_at, 'installId', install_id::text,
                 'data', jsonb_build_object('invoiceNumber', number, 'kind', 'RENEWAL', 'total', total::text,
                     'currency', currency,

@@ -10,13 +10,18 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core import clock, crypto
 from core.database import transaction
 from core.ids import encode_id
+from core.principal import Principal
 from domain.effects import CIRCUIT_FAILURES, CIRCUIT_LONGEST, circuit_pause
-from models import Product
+from migrations.run import upgrade
+from models import Install, Product
+from services import events
+from services.event_resending import read_events
 from tests.api import payload
 from tests.workers.test_events import Endpoint, emit, endpoint, make_install
 from web.app import build
@@ -117,6 +122,57 @@ async def test_an_endpoint_that_fails_is_left_alone_and_tried_once(
     assert tuple(row) == (0, None)
 
 
+CIRCUITS = """
+{ eventCircuits(filter: { disabled: true }) { nodes { disabled disabledAt failingSince lastError } } }
+"""
+
+
+async def test_an_endpoint_that_is_gone_gets_nothing_until_it_takes_a_ping(
+    endpoint: Endpoint, owner: asyncpg.Connection
+) -> None:
+    install, _ = await make_install(endpoint.url)
+    other, _ = await make_install(endpoint.url, code="other")
+    endpoint.answers = [410]
+    for _ in range(3):
+        await emit(install)
+    await emit(other)
+    first, *others = await pending(owner)
+    assert await process(first) is Outcome.DEAD
+    assert [await process(message) for message in others] == [Outcome.DONE] * 3
+    assert len(endpoint.requests) == 2, "the other product's endpoint is its own"
+    told = await owner.fetch("SELECT status FROM product_events ORDER BY id")
+    assert [row["status"] for row in told] == ["FAILED", "FAILED", "FAILED", "DELIVERED"]
+    assert await owner.fetchval("SELECT count(*) FROM dead_letters") == 1, "one word to people is enough"
+    (circuit,) = (await payload(CIRCUITS))["nodes"]
+    assert (circuit["disabled"], circuit["lastError"]) == (True, "the endpoint answered 410")
+    endpoint.answers = [500]
+    for accepted in (False, True):
+        ping = await payload(PING, input={"productId": PRODUCT, "endpoint": "ACTIVATE"})
+        assert (ping["ping"]["error"] is None) == accepted
+        assert len((await payload(CIRCUITS))["nodes"]) == (0 if accepted else 1)
+    since = (clock.now() - timedelta(hours=1)).isoformat()
+    assert (await payload(REDELIVER_FAILED, input={"productId": PRODUCT, "since": since}))["events"] == 3
+    assert [await process(message) for message in await pending(owner)] == [Outcome.DONE] * 3
+    actions = await owner.fetch("SELECT action FROM audit_events WHERE action LIKE 'event_circuit%' ORDER BY id")
+    assert [row["action"] for row in actions] == ["event_circuit.disable", "event_circuit.enable"]
+
+
+async def test_an_endpoint_that_fails_for_days_is_disabled(endpoint: Endpoint, owner: asyncpg.Connection) -> None:
+    install, _ = await make_install(endpoint.url)
+    endpoint.answers = [500] * 3
+    await emit(install)
+    (message,) = await pending(owner)
+    disabled = []
+    for days in (0, 4, 2):
+        clock.travel(clock.now() + timedelta(days=days))
+        await process(message)
+        await due(owner)
+        disabled.append(await owner.fetchval("SELECT disabled FROM event_circuits"))
+    assert disabled == [False, False, True]
+    assert await process(message) is Outcome.DONE
+    assert await owner.fetchval("SELECT status FROM product_events") == "FAILED"
+
+
 @given(st.integers(0, 10_000))
 def test_pauses_grow_and_have_an_end(failures: int) -> None:
     pause, longer = circuit_pause(failures), circuit_pause(failures + 1)
@@ -174,8 +230,6 @@ async def test_products_read_what_they_missed(endpoint: Endpoint, owner: asyncpg
         async def read(**query: Any) -> httpx.Response:
             return await http.get("/api/v1/events", params=query, headers={"X-Project-Token": token})
 
-        assert (await read()).json() == {"events": [], "hasMore": False}, "the newest are still settling"
-        await owner.execute("UPDATE product_events SET created_at = now() - interval '1 minute'")
         seen: list[int] = []
         after: dict[str, str] = {}
         while True:
@@ -191,3 +245,46 @@ async def test_products_read_what_they_missed(endpoint: Endpoint, owner: asyncpg
         for query in ({"limit": "0"}, {"limit": "501"}, {"limit": "x"}, {"installId": "-1"}):
             assert (await read(**query)).status_code == 400
         assert (await http.get("/api/v1/events")).status_code == 401
+
+
+async def test_an_event_is_read_once_none_can_come_before_it(endpoint: Endpoint, owner: asyncpg.Connection) -> None:
+    slow_install, _ = await make_install(endpoint.url)
+    quick_install, _ = await make_install(None, code="quick")
+    back_end = Principal(kind="product", permissions=frozenset(), product_id=1)
+    await owner.execute("UPDATE installs SET product_id = 1")
+
+    async def read() -> list[int]:
+        async with transaction() as session:
+            told, _ = await read_events(session, back_end, after=None, install_id=None, limit=10)
+        return [int(event["installId"]) for event in told]
+
+    async with transaction() as slow:
+        await events.emit(slow, await slow.get_one(Install, slow_install), "install.disabled", {})
+        await emit(quick_install)
+        assert await read() == [], "the slow one's number is smaller, and it is not there yet"
+    assert await read() == [slow_install, quick_install]
+    # The slow one's number is smaller, yet the other's event came first.
+    async with transaction() as slow:
+        await slow.execute(text("SELECT pg_current_xact_id()"))
+        await emit(slow_install)
+        await events.emit(slow, await slow.get_one(Install, slow_install), "install.disabled", {})
+        assert await read() == [slow_install, quick_install]
+    async with transaction() as session:
+        told, _ = await read_events(session, back_end, after=None, install_id=slow_install, limit=10)
+    assert [event["sequence"] for event in told] == [1, 2, 3]
+
+
+async def test_a_restored_database_orders_its_events_anew(
+    endpoint: Endpoint, owner: asyncpg.Connection, database_url: str
+) -> None:
+    install, _ = await make_install(endpoint.url)
+    for _ in range(2):
+        await emit(install)
+    await owner.execute("UPDATE installs SET event_xid = 9000000000000")
+    await owner.execute("UPDATE product_events SET order_xid = 9000000000000")
+    await upgrade(database_url)
+    await emit(install)
+    back_end = Principal(kind="product", permissions=frozenset(), product_id=1)
+    async with transaction() as session:
+        told, _ = await read_events(session, back_end, after=None, install_id=None, limit=10)
+    assert [event["sequence"] for event in told] == [1, 2, 3]

@@ -58,10 +58,10 @@ async def endpoint(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     await server.wait_closed()
 
 
-async def make_install(url: str | None) -> tuple[int, str]:
+async def make_install(url: str | None, code: str = "widget") -> tuple[int, str]:
     async with transaction() as session:
         partner = Partner(name="Partner")
-        product = Product(name="Widget", code="widget", kind=next(iter(ProductKind)), activate_endpoint=url)
+        product = Product(name="Widget", code=code, kind=next(iter(ProductKind)), activate_endpoint=url)
         session.add_all([partner, product])
         await session.flush()
         secret = events.new_secret(product)
