@@ -15,6 +15,19 @@ class OutboxStatus(StrEnum):
     DEAD = "DEAD"
 
 
+class JobOutcome(StrEnum):
+    """What came of a run of a scheduled job: PENDING waits or runs; SKIPPED where the run before still did."""
+
+    PENDING = "PENDING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+
+
+# In the payload of a scheduled job's message, and of no other.
+DUE_AT = "dueAt"
+
+
 class DeadLetterStatus(StrEnum):
     """What a person decided about work that failed for good."""
 

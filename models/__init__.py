@@ -41,7 +41,7 @@ from models.partners import Contact, Partner, PartnerContract, PartnerNote, Part
 from models.payments import GatewayNotification, Payment, PaymentStateChange
 from models.reconciliation import Reconciliation, ReconciliationDifference
 from models.refunds import Refund
-from models.schedule import ScheduledJob, ScheduleFiring
+from models.schedule import ScheduledJob, ScheduledJobRun
 from models.wallets import (
     LedgerAccount,
     LedgerEntry,
@@ -114,8 +114,8 @@ __all__ = [
     "Role",
     "RolePermission",
     "SandboxMail",
-    "ScheduleFiring",
     "ScheduledJob",
+    "ScheduledJobRun",
     "Session",
     "SignInChallenge",
     "SignInFailure",

@@ -32,8 +32,10 @@ class OutboxMessage(Keyed, Base):
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
     locked_until: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
     request_id: Mapped[str | None]
+    traceparent: Mapped[str | None]
     done_at: Mapped[datetime | None]
 
 

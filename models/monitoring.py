@@ -12,14 +12,19 @@ from models.base import Base, Keyed, StrEnumColumn, checked
 
 
 class ProcessHeartbeat(Keyed, Base):
-    """A process of ours that says again and again that it lives; gone with the process that ends in order."""
+    """A process of ours that says again and again that it lives; ended in order it says so, killed it is silent.
+
+    ``run`` tells one life of a process from the next one of the same name.
+    """
 
     __tablename__ = "process_heartbeats"
     __table_args__ = (checked("kind", ProcessKind),)
 
-    name: Mapped[str] = mapped_column(unique=True)
+    run: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
     kind: Mapped[ProcessKind] = mapped_column(StrEnumColumn(ProcessKind))
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
 
 
 class GatewayCheck(Keyed, Base):

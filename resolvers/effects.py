@@ -27,6 +27,8 @@ from schema.effect_inputs import (
     ProductPingPayload,
     ScheduledJob,
     ScheduledJobRunInput,
+    ScheduledJobRunPayload,
+    ScheduledJobRunRetryInput,
 )
 from services import dead_letters, event_resending, jobs, schedule
 
@@ -42,6 +44,7 @@ async def scheduled_jobs(context: RunContext) -> list[dict[str, Any]]:
             "enabled": job.enabled,
             "next_due_at": write_datetime(job.next_due_at),
             "last_fired_at": write_datetime(job.last_fired_at) if job.last_fired_at else None,
+            "last_outcome": job.last_outcome,
         }
         for job in found
     ]
@@ -65,7 +68,14 @@ async def dead_letter_discard(context: MutationContext, input: DeadLetterDiscard
 
 async def scheduled_job_run(context: MutationContext, input: ScheduledJobRunInput) -> dict[str, Any]:
     """Fire a scheduled job now; its next due time stays (MON-3)."""
-    return {"outbox_message": (await jobs.run_job(context.session, context.actor, name=input.name)).id}
+    run = await jobs.run_job(context.session, context.actor, name=input.name)
+    return {"run": run.id, "outbox_message": run.outbox_message_id}
+
+
+async def scheduled_job_run_retry(context: MutationContext, input: ScheduledJobRunRetryInput) -> dict[str, Any]:
+    """Try a failed run of a scheduled job again, with all of its attempts (MON-3)."""
+    run = await jobs.retry_run(context.session, context.actor, run_id=key_of(input.id, "ScheduledJobRun", "id"))
+    return {"run": run.id, "outbox_message": run.outbox_message_id}
 
 
 async def outbox_message_retry(context: MutationContext, input: OutboxMessageRetryInput) -> dict[str, Any]:
@@ -129,5 +139,6 @@ class EffectsMutations:
         product_events_redeliver_failed, ProductEventsRedeliverFailedPayload, requires="event:write"
     )
     product_ping: Any = mutation(product_ping, ProductPingPayload, requires="event:write")
-    scheduled_job_run: Any = mutation(scheduled_job_run, OutboxMessagePayload, requires="job:write")
+    scheduled_job_run: Any = mutation(scheduled_job_run, ScheduledJobRunPayload, requires="job:write")
+    scheduled_job_run_retry: Any = mutation(scheduled_job_run_retry, ScheduledJobRunPayload, requires="job:write")
     outbox_message_retry: Any = mutation(outbox_message_retry, OutboxMessagePayload, requires="job:write")

@@ -190,6 +190,10 @@ class Reads:
     event_ping: Any = single_root("schema.effects.EventPing", "event:read", "One test call.")
     outbox_messages: Any = connection_root("schema.effects.OutboxMessage", "job:read", "Work after transactions.")
     outbox_message: Any = single_root("schema.effects.OutboxMessage", "job:read", "One piece of work.")
+    scheduled_job_runs: Any = connection_root(
+        "schema.jobs.ScheduledJobRun", "job:read", "Runs of scheduled jobs: when, how long, what came of them."
+    )
+    scheduled_job_run: Any = single_root("schema.jobs.ScheduledJobRun", "job:read", "One run of a scheduled job.")
     dead_letters: Any = connection_root(
         "schema.effects.DeadLetter", "dead_letter:read", "Work that waits for a person."
     )

@@ -6,12 +6,13 @@ from typing import Any
 
 import strawberry
 
-from domain.effects import EndpointPurpose
+from domain.effects import EndpointPurpose, JobOutcome
 from planner.binding import graphql_enum, object_value, plain, value
 from planner.scalars import DateTime
 from schema.payload import KeyedInput, Payload
 
-graphql_enum(EndpointPurpose)
+for _enum in (EndpointPurpose, JobOutcome):
+    graphql_enum(_enum)
 
 
 @strawberry.input(description="Work that failed for good and is to be tried again.")
@@ -42,6 +43,13 @@ class ScheduledJobRunInput(KeyedInput):
     name: str = strawberry.field(description="Its name, of `scheduledJobs`.")
 
 
+@strawberry.input(description="A failed run of a scheduled job to try again.")
+class ScheduledJobRunRetryInput(KeyedInput):
+    """A failed run of a scheduled job to try again."""
+
+    id: strawberry.ID = strawberry.field(description="The run.")
+
+
 @strawberry.input(description="A waiting message to try before its back-off ends.")
 class OutboxMessageRetryInput(KeyedInput):
     """A waiting message to try before its back-off ends."""
@@ -54,6 +62,14 @@ class OutboxMessagePayload(Payload):
     """Work that a worker takes up now."""
 
     outbox_message: Any = object_value("schema.effects.OutboxMessage", "The message; null where there are user errors.")
+
+
+@plain(requires="", description="A run of a scheduled job that a worker takes up now.")
+class ScheduledJobRunPayload(Payload):
+    """A run of a scheduled job that a worker takes up now."""
+
+    run: Any = object_value("schema.jobs.ScheduledJobRun", "The run; null where there are user errors.")
+    outbox_message: Any = object_value("schema.effects.OutboxMessage", "Its message; null where there are user errors.")
 
 
 @strawberry.input(description="An event to send again.")
@@ -109,3 +125,4 @@ class ScheduledJob:
     enabled: bool = value("Whether it fires.")
     next_due_at: DateTime = value("When it is due next.")
     last_fired_at: DateTime | None = value("When it was last fired; null if never.")
+    last_outcome: JobOutcome | None = value("What came of its last run.")

@@ -62,6 +62,7 @@ class OutboxMessage(Node):
     available_at: Any = column(models.OutboxMessage.available_at, "Earliest moment of the next attempt.")
     sent_at: Any = column(models.OutboxMessage.sent_at, "When a worker was last told of it.")
     locked_until: Any = column(models.OutboxMessage.locked_until, "Until when a worker has claimed it.")
+    started_at: Any = column(models.OutboxMessage.started_at, "When the last attempt began.")
     last_error: Any = redacted(
         "last_error", str | None, "Why the last attempt failed; what may name a person is masked."
     )

@@ -30,22 +30,26 @@ class QueueHealth:
     dead_letters: int = value("Work that failed for good and waits for a person.")
 
 
-@plain(requires=READ, description="A process of ours, by its signs of life.")
+@plain(
+    requires=READ,
+    description="One life of a process of ours, by its signs of life; a restarted process is told of once a life.",
+)
 class ProcessHealth:
-    """A process of ours."""
+    """One life of a process of ours."""
 
     name: str = value("Kind, host and process id.")
     kind: ProcessKind = value("What it does.")
     started_at: DateTime = value("When it first gave a sign of life.")
     seen_at: DateTime = value("When it last did.")
+    ended_at: DateTime | None = value("When it ended in order; null where it lives, or was killed.")
     alive: bool = value("Whether that was within 35 seconds; a beat is due every 10.")
 
 
-@plain(requires=READ, description="A payment gateway, as it answered when it was last asked; it is asked every minute.")
+@plain(requires=READ, description="An outside service as it answered when it was last asked, every minute.")
 class GatewayHealth:
-    """A payment gateway."""
+    """An outside service."""
 
-    gateway: str = value("Its name.")
+    gateway: str = value("Its name: a payment gateway's, amocrm, smtp, s3, clamav.")
     reachable: bool = value("Whether it answered.")
     latency_ms: int = value("Time to its answer, or to giving up, milliseconds.")
     error: str | None = value("What went wrong; null where it answered.")
@@ -75,6 +79,6 @@ class SystemHealth:
     database: ServerHealth = value("PostgreSQL.")
     redis: ServerHealth = value("Redis, the workers' transport.")
     queues: list[QueueHealth] = value("Work that waits, by kind.")
-    processes: list[ProcessHealth] = value("Our processes of the last day.")
-    gateways: list[GatewayHealth] = value("Payment gateways.")
+    processes: list[ProcessHealth] = value("Our processes of the last day, newest first of each kind.")
+    gateways: list[GatewayHealth] = value("The outside services that are configured.")
     requests: RequestFigures = value("Requests of the API process that answers this.")

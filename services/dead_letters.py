@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.errors import Conflict, NotFound
 from core.principal import Principal
-from domain.effects import DeadLetterStatus, OutboxStatus
-from models import DeadLetter, OutboxMessage
+from domain.effects import DeadLetterStatus, JobOutcome, OutboxStatus
+from models import DeadLetter, OutboxMessage, ScheduledJobRun
 from models.security import OUTBOX_CHANNEL
 from policies.scopes import require, scoped
 from services import audit
@@ -31,6 +31,8 @@ async def replay(session: AsyncSession, actor: Principal, *, dead_letter_id: int
     message.attempts = 0
     message.available_at = func.now()
     message.sent_at = message.locked_until = message.last_error = None
+    again = update(ScheduledJobRun).where(ScheduledJobRun.outbox_message_id == message.id)
+    await session.execute(again.values(outcome=JobOutcome.PENDING, started_at=None, finished_at=None, error=None))
     await session.flush()
     await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": OUTBOX_CHANNEL})
     return letter

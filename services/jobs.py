@@ -9,17 +9,17 @@ from core import clock
 from core.errors import Conflict, NotFound
 from core.principal import Principal
 from domain import fields
-from domain.effects import OutboxStatus
-from models import OutboxMessage, ScheduledJob
+from domain.effects import DUE_AT, DeadLetterStatus, JobOutcome, OutboxStatus
+from models import DeadLetter, OutboxMessage, ScheduledJob, ScheduledJobRun
 from models.security import OUTBOX_CHANNEL
 from policies.scopes import require, scoped
-from services import audit
+from services import audit, dead_letters
 from services.outbox import enqueue
 
 WRITE = "job:write"
 
 
-async def run_job(session: AsyncSession, actor: Principal, *, name: str) -> OutboxMessage:
+async def run_job(session: AsyncSession, actor: Principal, *, name: str) -> ScheduledJobRun:
     """Fire a scheduled job now; its next due time stays.
 
     Raises:
@@ -34,10 +34,38 @@ async def run_job(session: AsyncSession, actor: Principal, *, name: str) -> Outb
     waiting = select(OutboxMessage.id).where(OutboxMessage.kind == name, OutboxMessage.status == OutboxStatus.PENDING)
     if await session.scalar(waiting.limit(1)) is not None:
         raise Conflict("its last firing still waits or runs", code="JOB_WAITING", field=fields.path("name"))
-    message_id = await enqueue(session, name, {"dueAt": clock.now().isoformat()})
-    message = await session.get_one(OutboxMessage, message_id)
-    await audit.record(session, actor, "scheduled_job.run", message, before=None, after={"kind": name})
-    return message
+    now = clock.now()
+    message_id = await enqueue(session, name, {DUE_AT: now.isoformat()})
+    run = ScheduledJobRun(job=name, due_at=now, outbox_message_id=message_id, asked_by_user_id=actor.user_id)
+    session.add(run)
+    await audit.record(session, actor, "scheduled_job.run", run, before=None, after={"job": name})
+    return run
+
+
+async def retry_run(session: AsyncSession, actor: Principal, *, run_id: int) -> ScheduledJobRun:
+    """Try a failed run again, with all of its attempts.
+
+    Raises:
+        Forbidden: the actor lacks ``job:write``.
+        NotFound: there is no such run.
+        Conflict: it has not failed, or a person has let it go.
+    """
+    require(actor, WRITE, "ScheduledJobRun")
+    wanted = select(ScheduledJobRun).where(ScheduledJobRun.id == run_id).with_for_update()
+    run: ScheduledJobRun | None = await session.scalar(scoped(wanted, ScheduledJobRun, actor))
+    if run is None:
+        raise NotFound.of("ScheduledJobRun", field=fields.path("id"))
+    if run.outcome != JobOutcome.FAILED:
+        raise Conflict(f"the run is {run.outcome}", code="RUN_NOT_FAILED", field=fields.path("id"))
+    letter = select(DeadLetter.id).where(
+        DeadLetter.outbox_message_id == run.outbox_message_id, DeadLetter.status == DeadLetterStatus.OPEN
+    )
+    letter_id = await session.scalar(letter)
+    if letter_id is None:
+        raise Conflict("its dead letter was discarded; run the job again", code="RUN_LET_GO", field=fields.path("id"))
+    await dead_letters.replay(session, actor, dead_letter_id=letter_id)
+    await session.refresh(run)
+    return run
 
 
 async def retry_message(session: AsyncSession, actor: Principal, *, message_id: int) -> OutboxMessage:

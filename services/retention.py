@@ -11,7 +11,7 @@ from core import clock
 from core.settings import get_settings
 
 DONE_MESSAGES_KEPT = timedelta(days=30)
-FIRINGS_KEPT = timedelta(days=90)
+RUNS_KEPT = timedelta(days=90)
 CHUNK = 5_000
 
 
@@ -21,7 +21,7 @@ async def expire_idempotency(session: AsyncSession) -> int:
 
 
 async def expire_outbox(session: AsyncSession) -> int:
-    """Delete a chunk of messages done long ago, and of old firings of the schedule; gives their number."""
+    """Delete a chunk of messages done long ago, and of old runs of scheduled jobs; gives their number."""
     messages = await _delete(
         session,
         "outbox_messages",
@@ -30,10 +30,8 @@ async def expire_outbox(session: AsyncSession) -> int:
         " AND NOT EXISTS (SELECT FROM dead_letters WHERE outbox_message_id = outbox_messages.id)",
         before=clock.now() - DONE_MESSAGES_KEPT,
     )
-    firings = await _delete(
-        session, "schedule_firings", "(job, due_at)", "due_at <= :before", before=clock.now() - FIRINGS_KEPT
-    )
-    return messages + firings
+    runs = await _delete(session, "scheduled_job_runs", "id", "due_at <= :before", before=clock.now() - RUNS_KEPT)
+    return messages + runs
 
 
 async def expire_metrics(session: AsyncSession) -> int:

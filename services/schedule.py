@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.principal import Principal
-from models import ScheduledJob, ScheduleFiring
+from domain.effects import JobOutcome
+from models import ScheduledJob, ScheduledJobRun
 from policies.scopes import require
 
 
@@ -22,6 +23,7 @@ class JobState:
     enabled: bool
     next_due_at: datetime
     last_fired_at: datetime | None
+    last_outcome: JobOutcome | None
 
 
 async def jobs(session: AsyncSession, actor: Principal) -> list[JobState]:
@@ -31,10 +33,13 @@ async def jobs(session: AsyncSession, actor: Principal) -> list[JobState]:
         Forbidden: the actor lacks ``job:read``.
     """
     require(actor, "job:read", "Query.scheduledJobs")
-    last = select(func.max(ScheduleFiring.fired_at)).where(ScheduleFiring.job == ScheduledJob.name).scalar_subquery()
-    rows = await session.execute(
-        select(ScheduledJob.name, ScheduledJob.cron, ScheduledJob.enabled, ScheduledJob.next_due_at, last).order_by(
-            ScheduledJob.name
-        )
+    last = (
+        select(ScheduledJobRun.created_at, ScheduledJobRun.outcome)
+        .where(ScheduledJobRun.job == ScheduledJob.name)
+        .order_by(ScheduledJobRun.id.desc())
+        .limit(1)
+        .lateral()
     )
+    told = (ScheduledJob.name, ScheduledJob.cron, ScheduledJob.enabled, ScheduledJob.next_due_at, *last.c)
+    rows = await session.execute(select(*told).outerjoin_from(ScheduledJob, last, true()).order_by(ScheduledJob.name))
     return [JobState(*row) for row in rows]

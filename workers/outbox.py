@@ -18,7 +18,7 @@ from core.database import transaction
 from core.errors import KontoraError
 from core.logging import get_logger
 from core.request import RequestInfo, enter_request, new_request_id
-from domain.effects import retry_delay
+from domain.effects import DUE_AT, JobOutcome, retry_delay
 from models import DeadLetter, Install
 from models.security import OUTBOX_CHANNEL
 from services.outbox import PermanentFailure, Postponed
@@ -46,6 +46,7 @@ class Message:
     ordering_key: str | None
     request_id: str | None
     attempt: int
+    traceparent: str | None = None
 
 
 TransactionHandler = Callable[[AsyncSession, Message], Awaitable[None]]
@@ -182,7 +183,7 @@ def _register(handler: Handler) -> None:
 _CLAIM = text(
     """
     UPDATE outbox_messages AS message
-    SET attempts = message.attempts + 1, locked_until = now() + lease.length
+    SET attempts = message.attempts + 1, locked_until = now() + lease.length, started_at = now()
     FROM unnest(CAST(:kinds AS text[]), CAST(:leases AS interval[])) AS lease (kind, length)
     WHERE message.id = (
         SELECT due.id FROM outbox_messages AS due
@@ -194,7 +195,7 @@ _CLAIM = text(
         FOR UPDATE SKIP LOCKED)
       AND message.kind = lease.kind
     RETURNING message.id, message.kind, message.payload, message.partner_id, message.ordering_key,
-              message.request_id, message.attempts
+              message.request_id, message.attempts, message.traceparent
     """
 )
 
@@ -207,16 +208,36 @@ async def _claim(message_id: int) -> Message | None:
 
 
 # `attempts` is the fencing token: it has changed if somebody else has claimed the message since.
-_MINE = "WHERE id = :id AND status = 'PENDING' AND attempts = :attempt RETURNING id"
+_MINE = "WHERE id = :id AND status = 'PENDING' AND attempts = :attempt RETURNING id, started_at, attempts, last_error"
 
 
-async def _close(session: AsyncSession, message: Message, change: str, **values: Any) -> None:
+# A scheduled job's message tells its run how it went.
+_TELL_RUN = """
+    , run AS (
+        UPDATE scheduled_job_runs AS run
+        SET outcome = :outcome, started_at = mine.started_at, finished_at = now(), attempts = mine.attempts,
+            error = mine.last_error
+        FROM mine WHERE run.outbox_message_id = mine.id)"""
+
+
+async def _close(
+    session: AsyncSession, message: Message, change: str, *, outcome: JobOutcome | None = None, **values: Any
+) -> None:
     """Change the message if the claim still holds, and wake the relay where another message waited for this one.
+
+    Parameters:
+        outcome: what came of it, where that is final.
 
     Raises:
         LostLease: it does not hold.
     """
-    statement = text(f"UPDATE outbox_messages SET {change}, locked_until = NULL {_MINE}")  # noqa: S608 - constants
+    tell_run = ""
+    if outcome is not None and DUE_AT in message.payload:
+        tell_run = _TELL_RUN
+        values["outcome"] = outcome
+    statement = text(
+        f"WITH mine AS (UPDATE outbox_messages SET {change}, locked_until = NULL {_MINE}){tell_run} SELECT id FROM mine"  # noqa: S608 - constants
+    )
     mine = await session.execute(statement, {"id": message.id, "attempt": message.attempt, **values})
     if mine.one_or_none() is None:
         raise LostLease(f"the claim of outbox message {message.id} is void")
@@ -225,7 +246,7 @@ async def _close(session: AsyncSession, message: Message, change: str, **values:
 
 
 async def _mark_done(session: AsyncSession, message: Message) -> None:
-    await _close(session, message, "status = 'DONE', done_at = now(), last_error = NULL")
+    await _close(session, message, "status = 'DONE', done_at = now(), last_error = NULL", outcome=JobOutcome.DONE)
 
 
 async def _failed(handler: Handler, message: Message, error: Exception) -> Outcome:
@@ -264,7 +285,7 @@ async def _postpone(message: Message, postponed: Postponed) -> Outcome:
 
 
 async def _bury(session: AsyncSession, handler: Handler, message: Message, error: str) -> None:
-    await _close(session, message, "status = 'DEAD', last_error = :error", error=error)
+    await _close(session, message, "status = 'DEAD', last_error = :error", outcome=JobOutcome.FAILED, error=error)
     session.add(
         DeadLetter(
             outbox_message_id=message.id,

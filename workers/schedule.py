@@ -18,9 +18,9 @@ from core.database import DATABASE_ERRORS
 from core.logging import configure_logging, get_logger
 from core.principal import SYSTEM
 from core.request import RequestInfo, enter_request, new_request_id
-from domain.effects import OutboxStatus
+from domain.effects import DUE_AT, JobOutcome, OutboxStatus
 from domain.monitoring import ProcessKind
-from models import OutboxMessage, ScheduledJob, ScheduleFiring
+from models import OutboxMessage, ScheduledJob, ScheduledJobRun
 from services.outbox import enqueue
 from workers.broker import redis_broker
 from workers.handlers import register_handlers
@@ -76,7 +76,7 @@ async def sync_jobs(session: AsyncSession, jobs: Mapping[str, str] = JOBS) -> No
             )
         )
     gone = select(ScheduledJob.name).where(ScheduledJob.name.not_in(list(jobs)))
-    await session.execute(delete(ScheduleFiring).where(ScheduleFiring.job.in_(gone)))
+    await session.execute(delete(ScheduledJobRun).where(ScheduledJobRun.job.in_(gone)))
     await session.execute(delete(ScheduledJob).where(ScheduledJob.name.not_in(list(jobs))))
 
 
@@ -92,11 +92,15 @@ async def fire_due(session: AsyncSession) -> list[str]:
     due = select(ScheduledJob).where(ScheduledJob.enabled, ScheduledJob.next_due_at <= now).order_by(ScheduledJob.name)
     fired = []
     for job in await session.scalars(due.with_for_update()):
-        record = insert(ScheduleFiring).values(job=job.name, due_at=job.next_due_at).on_conflict_do_nothing()
-        first = (await session.execute(record.returning(ScheduleFiring.job))).one_or_none()
-        if first is not None and not await _waiting(session, job.name):
-            await enqueue(session, job.name, {"dueAt": job.next_due_at.isoformat()})
-            fired.append(job.name)
+        record = insert(ScheduledJobRun).values(job=job.name, due_at=job.next_due_at).on_conflict_do_nothing()
+        run_id = await session.scalar(record.returning(ScheduledJobRun.id))
+        if run_id is not None:
+            run = await session.get_one(ScheduledJobRun, run_id)
+            if await _waiting(session, job.name):
+                run.outcome, run.finished_at = JobOutcome.SKIPPED, now
+            else:
+                run.outbox_message_id = await enqueue(session, job.name, {DUE_AT: job.next_due_at.isoformat()})
+                fired.append(job.name)
         job.next_due_at = next_due(job.cron, now)
     return fired
 

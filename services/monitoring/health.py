@@ -33,8 +33,9 @@ _QUEUES = text("""
     GROUP BY kind ORDER BY kind
 """)
 _PROCESSES = text("""
-    SELECT name, kind, created_at, seen_at, seen_at > now() - make_interval(secs => :alive) AS alive
-    FROM process_heartbeats ORDER BY kind, name
+    SELECT name, kind, created_at, seen_at, ended_at,
+        ended_at IS NULL AND seen_at > now() - make_interval(secs => :alive) AS alive
+    FROM process_heartbeats ORDER BY kind, created_at DESC, id DESC LIMIT 500
 """)
 _GATEWAYS = text(
     "SELECT gateway, reachable, latency_ms, redacted(error), checked_at FROM gateway_checks ORDER BY gateway"
@@ -67,12 +68,17 @@ class QueueHealth:
 
 @dataclass(frozen=True)
 class ProcessHealth:
-    """A process of ours."""
+    """One life of a process of ours.
+
+    Parameters:
+        ended_at: when it ended in order; a silent one without was killed.
+    """
 
     name: str
     kind: str
     started_at: datetime
     seen_at: datetime
+    ended_at: datetime | None
     alive: bool
 
 

@@ -44,6 +44,7 @@ TECHNICAL = {
     "role_permissions.permission",
     "roles.description",
     "roles.name",
+    "scheduled_job_runs.job",
     "scheduled_jobs.cron",
     "scheduled_jobs.name",
 }
@@ -57,6 +58,7 @@ INPUTS: dict[str, Any] = {
     "Mutation.deadLetterDiscard": {"id": encode_id("DeadLetter", KEY)},
     "Mutation.outboxMessageRetry": {"id": encode_id("OutboxMessage", KEY)},
     "Mutation.scheduledJobRun": {"name": "no.such"},
+    "Mutation.scheduledJobRunRetry": {"id": encode_id("ScheduledJobRun", KEY)},
 }
 
 

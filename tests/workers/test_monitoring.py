@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ from tests.workers.conftest import eventually
 
 HEALTH = """
 { systemHealth { status redis { reachable } queues { kind pending due oldestSeconds deadLetters }
-  processes { kind alive seenAt } gateways { gateway reachable error } requests { count p95Ms } database { latencyMs } } }
+  processes { kind alive seenAt endedAt } gateways { gateway reachable error } requests { count p95Ms } database { latencyMs } } }
 """
 BOTH = (ProcessKind.WORKER, ProcessKind.SCHEDULER)
 
@@ -95,13 +96,39 @@ async def test_a_gateway_that_does_not_answer_is_told(
     assert told["gateways"] == [{"gateway": "sandbox", "reachable": False, "error": "nobody there"}]
 
 
+async def test_every_configured_service_is_asked(
+    owner: asyncpg.Connection, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        open_port = listening.getsockname()[1]
+        settings = {
+            "TBANK_URL": "http://127.0.0.1:1/v2/",
+            "TBANK_TERMINAL_KEY": "key",
+            "TBANK_PASSWORD": "password",
+            "AMOCRM_EMULATOR_URL": "http://127.0.0.1:1/amo",
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(open_port),
+            "CLAMAV": f"tcp://127.0.0.1:{open_port}",
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(f"KONTORA_{name}", value)
+        get_settings.cache_clear()
+        await owner.execute(
+            "INSERT INTO gateway_checks (gateway, reachable, latency_ms, checked_at) VALUES ('gone', false, 1, now())"
+        )
+        for _ in range(2):
+            await monitoring.check_gateways()
+    told = {gateway["gateway"]: gateway["reachable"] for gateway in (await payload(HEALTH))["gateways"]}
+    assert told == {"sandbox": True, "tbank": False, "amocrm": False, "smtp": True, "clamav": True}
+
+
 async def test_real_processes_beat_and_say_good_bye(
     owner: asyncpg.Connection, broker: Any, start: Callable[[str], subprocess.Popen[bytes]], effects: Any
 ) -> None:
     worker, scheduler = start("worker"), start("scheduler")
 
     async def seen(*kinds: str) -> bool:
-        rows = await owner.fetch("SELECT kind FROM process_heartbeats ORDER BY kind")
+        rows = await owner.fetch("SELECT kind FROM process_heartbeats WHERE ended_at IS NULL ORDER BY kind")
         return [row["kind"] for row in rows] == list(kinds)
 
     await eventually(lambda: seen("SCHEDULER", "WORKER"))
@@ -111,6 +138,11 @@ async def test_real_processes_beat_and_say_good_bye(
     await asyncio.to_thread(scheduler.wait)
     # Whoever is killed says nothing; its silence tells later.
     assert await seen("SCHEDULER")
+    # A restart is a life of its own beside the one that ended.
+    start("worker")
+    await eventually(lambda: seen("SCHEDULER", "WORKER"))
+    lives = [life for life in (await payload(HEALTH))["processes"] if life["kind"] == "WORKER"]
+    assert [(life["alive"], life["endedAt"] is None) for life in lives] == [(True, True), (False, False)]
 
 
 @given(*[st.booleans()] * 5)

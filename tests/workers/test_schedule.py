@@ -33,7 +33,7 @@ async def test_a_due_job_fires_once_for_all_schedulers(owner: Connection) -> Non
     clock.travel(NOON + timedelta(minutes=1))
     fired = await asyncio.gather(*(fire() for _ in range(8)))
     assert [job for jobs in fired for job in jobs] == ["test.effect"]
-    assert await owner.fetchval("SELECT count(*) FROM schedule_firings") == 1
+    assert await owner.fetchval("SELECT count(*) FROM scheduled_job_runs") == 1
     assert await owner.fetchval("SELECT payload->>'dueAt' FROM outbox_messages") == "2026-03-01T12:01:00+00:00"
     assert await owner.fetchval("SELECT next_due_at FROM scheduled_jobs") == datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
 
@@ -42,7 +42,7 @@ async def test_a_due_time_in_the_ledger_never_fires_again(owner: Connection) -> 
     clock.travel(NOON)
     await sync(EVERY_MINUTE)
     due = await owner.fetchval("SELECT next_due_at FROM scheduled_jobs")
-    await owner.execute("INSERT INTO schedule_firings (job, due_at) VALUES ('test.effect', $1)", due)
+    await owner.execute("INSERT INTO scheduled_job_runs (job, due_at) VALUES ('test.effect', $1)", due)
     clock.travel(NOON + timedelta(minutes=1))
     assert await fire() == []
 
@@ -62,7 +62,7 @@ async def test_a_job_whose_message_still_waits_gets_no_second_one(owner: Connect
         clock.travel(NOON + timedelta(minutes=minute))
         await fire()
     assert await owner.fetchval("SELECT count(*) FROM outbox_messages") == 1
-    assert await owner.fetchval("SELECT count(*) FROM schedule_firings") == 3
+    assert await owner.fetchval("SELECT count(*) FROM scheduled_job_runs") == 3
 
 
 async def test_a_job_switched_off_stays_off_over_restarts(owner: Connection) -> None:
