@@ -7,18 +7,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from core import clock
 from core.errors import KontoraError
+from core.looks import named_grant, note_loaded
 from core.principal import Principal
 from core.read_pool import ReadPool
 from core.settings import get_settings
 
 APP_ROLE = "kontora_app"
 TENANT_ROLE = "kontora_tenant"
+GRANTEE_ROLE = "kontora_grantee"
 PARTNER_SETTING = "kontora.partner_id"
+GRANTEE_SETTING = "kontora.grantee_id"
+GRANT_SETTING = "kontora.access_grant_id"
 WRITE_LOCK_TIMEOUT_MS = 10_000
 # What tells that the database cannot be reached, or refuses.
 DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -35,7 +40,7 @@ class _Connections:
 
     def __init__(self) -> None:
         self.engine: AsyncEngine | None = None
-        self.pools: dict[tuple[bool, str], ReadPool] = {}
+        self.pools: dict[tuple[str, str], ReadPool] = {}
         self.statements: ReadPool | None = None
 
 
@@ -91,26 +96,28 @@ def engine() -> AsyncEngine:
     return here.engine
 
 
-def read_pool(*, tenant: bool, primary: bool = False) -> ReadPool:
+def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False) -> ReadPool:
     """The reading pool of this event loop: autocommit, statement timeout, no reset query.
 
     Parameters:
         tenant: connect as the role that row-level security holds to one partner.
+        grantee: connect as the role that row-level security holds to the partner of a live access grant.
         primary: the main database even where there is a replica: for what was written a moment ago, and for
             statements that write the access log.
     """
     here = _connections()
     settings = get_settings()
     url = database_url() if primary or settings.read_database_url is None else settings.read_database_url
-    pool = here.pools.get((tenant, url))
+    role = TENANT_ROLE if tenant else GRANTEE_ROLE if grantee else APP_ROLE
+    pool = here.pools.get((role, url))
     if pool is None:
-        pool = here.pools[tenant, url] = ReadPool(
+        pool = here.pools[role, url] = ReadPool(
             url,
             size=settings.database_pool_size,
             statement_cache_size=500,
             max_cacheable_statement_size=0,
             server_settings={
-                "role": TENANT_ROLE if tenant else APP_ROLE,
+                "role": role,
                 "statement_timeout": str(settings.statement_timeout_ms),
                 "application_name": "kontora-read",
                 "jit": "off",
@@ -139,24 +146,53 @@ def statement_pool() -> ReadPool:
     return here.statements
 
 
+def read_pool_of(principal: Principal, *, primary: bool = False) -> ReadPool:
+    """The reading pool whose role is the principal's; what our staff read is logged, so not on a replica."""
+    staff = principal.kind == "staff"
+    return read_pool(tenant=principal.is_tenant, grantee=principal.needs_grant, primary=primary or staff)
+
+
 @asynccontextmanager
-async def transaction(principal: Principal | None = None, *, snapshot: bool = False) -> AsyncIterator[AsyncSession]:
+async def transaction(
+    principal: Principal | None = None, *, as_application: bool = False, snapshot: bool = False
+) -> AsyncIterator[AsyncSession]:
     """One write transaction, committed at the end of the block and rolled back on any exception.
 
     Parameters:
-        principal: tenants run under row-level security; everybody else, and ``None``, as the application.
+        principal: tenants, and staff under an access grant, run under row-level security; everybody else, and
+            ``None``, as the application.
+        as_application: run as the application whoever asks.
         snapshot: read only, and all of it as it was at one moment.
     """
     async with AsyncSession(engine(), expire_on_commit=False) as session, session.begin():
         if snapshot:
             await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        if principal is not None and principal.is_tenant:
-            await session.execute(text(f"SET LOCAL ROLE {TENANT_ROLE}"))
-            await session.execute(
-                text("SELECT set_config(:name, :value, true)"),
-                {"name": PARTNER_SETTING, "value": str(principal.partner_id or "")},
-            )
+        if principal is not None:
+            await _hold(session, principal, as_application=as_application)
         yield session
+
+
+async def _hold(session: AsyncSession, principal: Principal, *, as_application: bool) -> None:
+    if principal.kind == "staff":
+        event.listen(session.sync_session, "loaded_as_persistent", note_loaded)
+    if principal.needs_grant:
+        # The predicates of `policies.scopes` ask these settings, whatever the role.
+        who = {"user": principal.user_id, "session": principal.session_id, "named": named_grant()}
+        settings = {"grantee": GRANTEE_SETTING, "grant": GRANT_SETTING}
+        await session.execute(_USE_GRANT, {**who, **settings, "at": clock.now()})
+    if not as_application and (principal.is_tenant or principal.needs_grant):
+        await session.execute(text(f"SET LOCAL ROLE {TENANT_ROLE if principal.is_tenant else GRANTEE_ROLE}"))
+    if principal.is_tenant and not as_application:
+        await session.execute(
+            text("SELECT set_config(:name, :value, true)"),
+            {"name": PARTNER_SETTING, "value": str(principal.partner_id or "")},
+        )
+
+
+_USE_GRANT = text("""
+    SELECT set_config(:grantee, CAST(CAST(:user AS bigint) AS text), true), set_config(:grant, coalesce((
+        SELECT id::text FROM access_grant_in_use(:user, :session, :named, CAST(:at AS timestamptz))), ''), true)
+""")
 
 
 async def driver_connection(session: AsyncSession) -> asyncpg.Connection[asyncpg.Record]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
 PrincipalKind = Literal["anonymous", "staff", "partner", "product", "system"]
+# Of our staff, whoever lacks it reaches partners' rows only under an access grant (ACC-5).
+ALL_ROWS = "partner:all_rows"
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Principal:
         session_id: the sign-in session, when there is one.
         api_token_id: the API token, when the call came with one.
         must_enroll: whether the session lacks a second factor that a role asks for, and may only set one up (ACC-1).
+        reason_until: until when the reason that the session has stated for looking at partners' data holds.
     """
 
     kind: PrincipalKind
@@ -34,6 +38,7 @@ class Principal:
     api_token_id: int | None = None
     product_id: int | None = None
     must_enroll: bool = False
+    reason_until: datetime | None = None
 
     def __post_init__(self) -> None:
         if (self.kind == "partner") != (self.partner_id is not None):
@@ -45,6 +50,11 @@ class Principal:
     def is_tenant(self) -> bool:
         """Whether row-level security must hold this principal to one partner; anonymous callers see no tenant row."""
         return self.kind in ("partner", "anonymous")
+
+    @property
+    def needs_grant(self) -> bool:
+        """Whether partners' rows are reached only through a live access grant, one partner's at a time (ACC-5)."""
+        return self.kind == "staff" and ALL_ROWS not in self.permissions
 
     @property
     def sees_projected_schema(self) -> bool:

@@ -16,12 +16,16 @@ class RequestInfo:
         ip: address of the caller, when there is one.
         user_agent: the caller's program, cut to 200 characters.
         locale: language of messages, ``ru`` or ``en``.
+        access_reason: the header that says why partners' data is looked at, as it came.
+        access_grant: the header that names the access grant in use, as it came.
     """
 
     request_id: str
     ip: str | None = None
     user_agent: str | None = None
     locale: str = "en"
+    access_reason: str | None = None
+    access_grant: str | None = None
 
 
 _current: ContextVar[RequestInfo | None] = ContextVar("kontora_request", default=None)

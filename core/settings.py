@@ -60,6 +60,24 @@ class Settings(BaseSettings):
         description="Whether an answer waits until its access log entry is on disk. Without, an outage of the whole "
         "database server can lose the entries of the last fraction of a second.",
     )
+    access_reason: Literal["auto", "required", "optional"] = Field(
+        default="auto",
+        description="Whether our staff must say why before they look at partners' data; without a reason, `optional` "
+        "only logs the look. `auto` is `required` in production and `optional` in the sandbox.",
+    )
+    access_grant_max_minutes: int = Field(
+        default=480, ge=5, le=10_080, description="Longest access grant to one partner's data, minutes."
+    )
+    access_grant_auto_minutes: int = Field(
+        default=0,
+        ge=0,
+        le=10_080,
+        description="Requests for access of at most so many minutes that name a ticket are approved by themselves; "
+        "0: a second person decides on each.",
+    )
+    access_grant_auto_tickets: str = Field(
+        default=".+", description="Regular expression of the tickets for which access is approved by itself."
+    )
     secret_keys: SecretStr | None = Field(
         default=None,
         description="Encryption keys, newest first: `id:secret,id:secret`, secrets of 32 characters or more. "
@@ -240,6 +258,15 @@ class Settings(BaseSettings):
         default="auto", description="Form of log lines; `auto` is JSON in production and readable in the sandbox."
     )
 
+    @field_validator("access_grant_auto_tickets")
+    @classmethod
+    def _expression(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return pattern
+
     @field_validator("charge_days", "notice_days", mode="before")
     @classmethod
     def _days(cls, value: object) -> object:
@@ -341,6 +368,11 @@ class Settings(BaseSettings):
         if self.oidc_provision and not self.oidc_email_domains:
             raise ValueError("KONTORA_OIDC_PROVISION needs KONTORA_OIDC_EMAIL_DOMAINS: else anybody gets an account")
         return self
+
+    @property
+    def access_reason_is_required(self) -> bool:
+        """Whether looks at partners' data without a reason are refused."""
+        return self.access_reason == "required" or (self.access_reason == "auto" and self.mode == "production")
 
     @property
     def base_url(self) -> str:

@@ -12,6 +12,7 @@ from models.access import (
     UserPermission,
     UserRole,
 )
+from models.access_grants import AccessGrant
 from models.activity import PartnerActivity, PartnerMetric
 from models.audit import AccessLogEntry, AuditEvent, AuditSegment
 from models.base import Base
@@ -53,6 +54,7 @@ from models.wallets import (
 )
 
 __all__ = [
+    "AccessGrant",
     "AccessLogEntry",
     "ApiToken",
     "AuditEvent",

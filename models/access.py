@@ -100,6 +100,9 @@ class Session(Keyed, Base):
     revoked_reason: Mapped[str | None]
     ip: Mapped[str | None]
     user_agent: Mapped[str | None]
+    access_reason: Mapped[str | None]
+    access_reason_until: Mapped[datetime | None]
+    access_grant_id: Mapped[int | None] = mapped_column(ForeignKey("access_grants.id", ondelete="SET NULL"))
 
 
 class RefreshToken(Keyed, Base):

@@ -83,13 +83,26 @@ class AccessLogEntry(Keyed, Base):
     """One look of our staff at partners' rows, written by the reading statement itself; insert-only."""
 
     __tablename__ = "access_log_entries"
-    __table_args__ = (Index("ix_access_log_entries_partners", "partner_ids", postgresql_using="gin"),)
+    __table_args__ = (
+        Index("ix_access_log_entries_partners", "partner_ids", postgresql_using="gin"),
+        Index("ix_access_log_entries_user_recent", "user_id", text("id DESC")),
+        Index("ix_access_log_entries_operation_recent", "operation_name", text("id DESC")),
+        Index("ix_access_log_entries_time", "created_at", "id"),
+        Index(
+            "ix_access_log_entries_grant_recent",
+            "access_grant_id",
+            text("id DESC"),
+            postgresql_where=text("access_grant_id IS NOT NULL"),
+        ),
+    )
 
-    user_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     operation_name: Mapped[str | None]
     document_hash: Mapped[str]
     fields: Mapped[list[str]] = mapped_column(ARRAY(Text))
     partner_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     reason: Mapped[str | None]
+    access_grant_id: Mapped[int | None] = mapped_column(BigInteger)
     request_id: Mapped[str | None]
     ip: Mapped[str | None]

@@ -35,6 +35,7 @@ class BulkOperation(Keyed, Updated, Base):
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
     requested_by_user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    access_reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     row_count: Mapped[int | None] = mapped_column(Integer)
     done_count: Mapped[int] = mapped_column(Integer, server_default="0")

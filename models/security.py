@@ -1,17 +1,20 @@
 """Database roles, grants, row-level security and triggers, put in force again at every migration.
 
 The application connects as `kontora_app`, which can change neither journals nor the audit trail; requests of
-partners run as `kontora_tenant`, which row-level security holds to the rows of one partner (ACC-4).
+partners run as `kontora_tenant`, which row-level security holds to the rows of one partner (ACC-4), and our own people
+who look under an access grant as `kontora_grantee`, held to the grant's partner while it is in force (ACC-5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from sqlalchemy import Table
 
 from core.changes import CHANGES_CHANNEL
-from core.database import APP_ROLE, PARTNER_SETTING, TENANT_ROLE
+from core.database import APP_ROLE, GRANTEE_ROLE, PARTNER_SETTING, TENANT_ROLE
+from models.access_functions import access_functions
 from models.audit_functions import audit_functions
 from models.base import Base
 from models.coin_functions import coin_functions
@@ -87,6 +90,30 @@ TENANT_WRITES = {
 
 # Whose rows people watch while they change.
 WATCHED = frozenset({"bulk_operations"})
+# Rows that concern several partners, and the column that lists them.
+PARTNER_LISTS: Mapping[str, str] = MappingProxyType({"access_log_entries": "partner_ids"})
+
+# Which rows are one's own, whosever partner they concern; `{row}` is the row and `{me}` the user.
+GRANTEE_OWN: Mapping[str, str] = MappingProxyType(
+    {
+        "access_grants": "{row}.requested_by_user_id = {me}",
+        "access_log_entries": "{row}.user_id = {me}",
+        "api_tokens": "{row}.user_id = {me}",
+        "idempotency_records": "{row}.scope = 'user:' || {me}",
+        "sessions": "{row}.user_id = {me}",
+        "users": "{row}.id = {me}",
+    }
+)
+
+GRANTEE_WRITES: Mapping[str, str] = MappingProxyType(
+    {
+        "access_log_entries": "INSERT",
+        "audit_events": "INSERT",
+        "idempotency_records": "INSERT, UPDATE",
+        "outbox_messages": "INSERT",
+        "partner_notes": "INSERT",
+    }
+)
 
 OUTBOX_CHANNEL = "kontora_outbox"
 
@@ -98,10 +125,21 @@ def scope_column(table: Table) -> str | None:
     return "partner_id" if "partner_id" in table.columns else None
 
 
+def partner_predicate(table: Table, row: str, partner: str) -> str | None:
+    """SQL that a row concerns a partner and is shown to it; None for tables shared by all or kept from partners."""
+    column = scope_column(table)
+    if column is not None:
+        shown = f" AND {TENANT_ROWS[table.name].format(row=row)}" if table.name in TENANT_ROWS else ""
+        return f"{row}.{column} = {partner}{shown}"
+    listed = PARTNER_LISTS.get(table.name)
+    return None if listed is None else f"{row}.{listed} @> ARRAY[{partner}]"
+
+
 def statements() -> Iterator[str]:
     """Every statement, in order; each may run again and again."""
     yield from _roles()
     yield from _functions()
+    yield from access_functions()
     for table in Base.metadata.sorted_tables:
         yield from _grants(table)
         yield from _policies(table)
@@ -118,7 +156,7 @@ def statements() -> Iterator[str]:
 
 
 def _roles() -> Iterator[str]:
-    for role in (APP_ROLE, TENANT_ROLE):
+    for role in (APP_ROLE, TENANT_ROLE, GRANTEE_ROLE):
         # Roles belong to the whole server: another database's migration may make them at the same moment.
         yield f"""
             DO $$ BEGIN
@@ -131,11 +169,11 @@ def _roles() -> Iterator[str]:
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
             END $$
         """
-    yield f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {TENANT_ROLE}"
+    yield f"GRANT USAGE ON SCHEMA public TO {APP_ROLE}, {TENANT_ROLE}, {GRANTEE_ROLE}"
     # Batches take the keys of their rows beforehand.
     yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE}"
     # `SET LOCAL ROLE` in a transaction is checked against the session's user, never against the current role.
-    yield f"REVOKE CREATE ON SCHEMA public FROM PUBLIC, {APP_ROLE}, {TENANT_ROLE}"
+    yield f"REVOKE CREATE ON SCHEMA public FROM PUBLIC, {APP_ROLE}, {TENANT_ROLE}, {GRANTEE_ROLE}"
 
 
 def _functions() -> Iterator[str]:
@@ -154,33 +192,37 @@ def _functions() -> Iterator[str]:
 
 def _grants(table: Table) -> Iterator[str]:
     name = table.name
-    yield f"REVOKE ALL ON {name} FROM {APP_ROLE}, {TENANT_ROLE}"
+    yield f"REVOKE ALL ON {name} FROM {APP_ROLE}, {TENANT_ROLE}, {GRANTEE_ROLE}"
     rights = "SELECT, INSERT" if name in INSERT_ONLY else "SELECT, INSERT, UPDATE, DELETE"
     yield f"GRANT {rights} ON {name} TO {APP_ROLE}"
-    if scope_column(table) is None and name not in SHARED_WITH_TENANTS:
+    if partner_predicate(table, "", "") is None and name not in SHARED_WITH_TENANTS:
         return
     secrets = TENANT_SECRETS.get(name, frozenset())
-    if secrets:
-        readable = ", ".join(column.name for column in table.columns if column.name not in secrets)
-        yield f"GRANT SELECT ({readable}) ON {name} TO {TENANT_ROLE}"
-    else:
-        yield f"GRANT SELECT ON {name} TO {TENANT_ROLE}"
-    if name in TENANT_WRITES:
-        yield f"GRANT {TENANT_WRITES[name]} ON {name} TO {TENANT_ROLE}"
+    readable = ", ".join(column.name for column in table.columns if column.name not in secrets)
+    columns = f" ({readable})" if secrets else ""
+    yield f"GRANT SELECT{columns} ON {name} TO {TENANT_ROLE}, {GRANTEE_ROLE}"
+    for role, writes in ((TENANT_ROLE, TENANT_WRITES), (GRANTEE_ROLE, GRANTEE_WRITES)):
+        if name in writes:
+            yield f"GRANT {writes[name]} ON {name} TO {role}"
 
 
 def _policies(table: Table) -> Iterator[str]:
-    column = scope_column(table)
-    if column is None:
-        return
     name = table.name
+    own = partner_predicate(table, name, "(SELECT current_partner_id())")
+    if own is None:
+        return
     yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
     yield f"DROP POLICY IF EXISTS app_all ON {name}"
     yield f"CREATE POLICY app_all ON {name} TO {APP_ROLE} USING (true) WITH CHECK (true)"
     yield f"DROP POLICY IF EXISTS tenant_own ON {name}"
-    shown = f" AND {TENANT_ROWS[name].format(row=name)}" if name in TENANT_ROWS else ""
-    own = f"{column} = (SELECT current_partner_id()){shown}"
     yield f"CREATE POLICY tenant_own ON {name} TO {TENANT_ROLE} USING ({own}) WITH CHECK ({own})"
+    column = scope_column(table)
+    parts = [] if column is None else [f"{name}.{column} = (SELECT granted_partner_id())"]
+    if name in GRANTEE_OWN:
+        parts.append(GRANTEE_OWN[name].format(row=name, me="(SELECT current_grantee_id())"))
+    granted = " OR ".join(parts)
+    yield f"DROP POLICY IF EXISTS grantee_granted ON {name}"
+    yield f"CREATE POLICY grantee_granted ON {name} TO {GRANTEE_ROLE} USING ({granted}) WITH CHECK ({granted})"
 
 
 def _insert_only(table: Table) -> Iterator[str]:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 import strawberry
@@ -42,7 +41,9 @@ from planner.filters import filter_input as filter_input
 from planner.filters import meets as meets
 from planner.filters import order_input as order_input
 from planner.sources import (
+    BINDING_KEY,
     METADATA_KEY,
+    Binding,
     ColumnValue,
     ConnectionPart,
     GlobalId,
@@ -63,22 +64,8 @@ from planner.sources import (
 )
 
 T = TypeVar("T")
-BINDING_KEY = "__kontora_binding__"
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
-
-
-@dataclass(frozen=True)
-class Binding:
-    """What a GraphQL type is bound to.
-
-    Parameters:
-        model: the table; None for plain types, whose values come from functions.
-        requires: the permission that its fields inherit.
-    """
-
-    model: type[Base] | None
-    requires: str
 
 
 def _lazy(path: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +11,15 @@ from graphql import GraphQLObjectType, GraphQLSchema
 from core.errors import Forbidden
 from core.ids import InvalidId, decode_id
 from planner.binding import MAX_PAGE
+from planner.binds import Binds
+from planner.looks import log_only_sql, log_sql, scope_sql
 from planner.nested import (
     NotCompilable,
     Scope,
     conditions_of,
     connection_node_type,
     connection_text,
+    lateral,
     object_text,
     rows_sql,
     table_of,
@@ -44,7 +48,6 @@ class Draft:
         fields: coordinates of all fields, for the access log.
         logged: whether a staff member's look at partners' rows must be written down.
         ctes: common table expressions, in order.
-        partners: selects of the partners whose rows were looked at.
     """
 
     scope: Scope
@@ -53,59 +56,53 @@ class Draft:
     fields: list[str]
     logged: bool
     ctes: list[str] = field(default_factory=list)
-    partners: list[str] = field(default_factory=list)
 
-    def source_of_rows(self, table: Any) -> Any:
-        """A function that keeps the page's rows as a common table expression, so that the log can name the partners."""
-        column = "id" if table.name == "partners" else "partner_id"
-        if not self.logged or column not in table.columns or (column == "id" and table.name != "partners"):
-            return None
+    def __post_init__(self) -> None:
+        if self.held:
+            self.scope.way.append("scope")
 
-        def keep(rows: str) -> str:
-            name = f"page{len(self.ctes)}"
-            self.ctes.append(f"{name} AS MATERIALIZED ({rows})")
-            self.partners.append(f"SELECT {column} AS partner FROM {name}")
-            return name
+    @property
+    def held(self) -> bool:
+        """Whether rows are those of one partner, whom the first expression finds out."""
+        return self.scope.principal.is_tenant or self.scope.principal.needs_grant
 
-        return keep
+    def log_only(self) -> Statement:
+        """A statement that writes down what a function has looked at, and does nothing else."""
+        binds = Binds()
+        seen = binds.of_principal("looked", "bigint[]")
+        constants = (self.operation_name, self.document_hash, self.fields)
+        return Statement(log_only_sql(self.scope.principal, binds, constants, seen), binds.slots, list)
+
+    def keeper(self) -> Callable[[str], str] | None:
+        """What keeps a page's rows as a common table expression, so that the log can name the partners."""
+        return self.keep if self.logged else None
+
+    def keep(self, rows: str) -> str:
+        """Keep these rows; gives the name of the expression."""
+        name = f"page{len(self.ctes)}"
+        # The setting that policies ask is made first: the rows wait for it.
+        waiting = f"SELECT kept.* FROM scope CROSS JOIN LATERAL ({rows}) kept" if self.held else rows
+        self.ctes.append(f"{name} AS MATERIALIZED ({waiting})")
+        return name
 
     def finish(self, select: str, rows_from: str, write: Writer) -> Statement:
         """The whole statement: scope, pages, log, and the select list over ``rows_from``."""
         binds = self.scope.binds
-        if self.scope.principal.is_tenant and self.scope.tables:
-            partner = binds.of_principal("partner_setting", "text")
+        if self.held and (self.scope.tables or self.ctes):
             # One row that everything below depends on, so that no policy is asked before the setting is made.
-            self.ctes.insert(
-                0,
-                "scope AS MATERIALIZED (SELECT nullif(set_config('kontora.partner_id', "
-                f"{partner}, true), '')::bigint AS partner_id)",
-            )
-            rows_from = f" FROM scope{' CROSS JOIN LATERAL ' + rows_from if rows_from else ''}"
+            self.ctes.insert(0, f"scope AS MATERIALIZED ({scope_sql(self.scope.principal, binds)})")
+            rows_from = f" FROM scope{' CROSS JOIN ' + rows_from if rows_from else ''}"
         elif rows_from:
             rows_from = f" FROM {rows_from}"
         if self.logged and self.scope.tables:
-            self.ctes.append(self._log())
+            constants = (self.operation_name, self.document_hash, self.fields)
+            self.ctes.append(f"log AS ({log_sql(self.scope.principal, binds, constants, self.scope.seen)})")
         unused = binds.unused(" ".join([*self.ctes, select, rows_from]))
         if unused:
             # PostgreSQL must see every parameter to know its type; nothing reads this one, so that it costs nothing.
             self.ctes.append(f"unused AS (SELECT {', '.join(unused)})")
         prefix = f"WITH {', '.join(self.ctes)} " if self.ctes else ""
         return Statement(f"{prefix}SELECT {select}{rows_from}", binds.slots, write)
-
-    def _log(self) -> str:
-        binds = self.scope.binds
-        partners = " UNION ".join(self.partners) or "SELECT NULL::bigint AS partner LIMIT 0"
-        binds.slots.extend([self.operation_name, self.document_hash, sorted(set(self.fields))])
-        constants = len(binds.slots)
-        who = ", ".join(
-            binds.of_principal(name, pg_type)
-            for name, pg_type in (("user_id", "bigint"), ("request_id", "text"), ("ip", "text"), ("reason", "text"))
-        )
-        return (
-            "log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, partner_ids, "
-            f"user_id, request_id, ip, reason) SELECT ${constants - 2}::text, ${constants - 1}::text, "
-            f"${constants}::text[], coalesce(array_agg(DISTINCT partner), '{{}}'), {who} FROM ({partners}) seen)"
-        )
 
 
 def compile_roots(draft: Draft, schema: GraphQLSchema, roots: list[Selected]) -> Statement:
@@ -134,21 +131,21 @@ def _as_rows(draft: Draft, selected: Selected) -> Statement | None:
     table = table_of(type_)
     alias = scope.alias()
     writer = RowWriter(scope, type_, alias)
+    page = None
     if single:
         rows = _by_id_sql(scope, selected, ("id",), type_, alias)
-        expression = f"next(({writer.row(fields)} for r in rows), None)"
     else:
-        page = page_of(
-            selected, table, alias, scope.binds, conditions_of(scope, table, alias), scope.principal.permissions
-        )
-        expression, beyond = connection_expression(writer, fields, page)
-        limit = page.size + 1 if beyond else page.size
+        base = conditions_of(scope, table, alias)
+        page = page_of(selected, table, alias, scope.binds, base, scope.principal.permissions)
+        limit = page.size + 1 if "page_info" in parts else page.size
         rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")
-    keep = draft.source_of_rows(table)
-    source = keep(rows) if keep is not None else f"({rows})"
-    return draft.finish(
-        ", ".join(writer.columns) or "1", f"{source} {alias}", generated(f"{{{selected.key!r}: {expression}}}")
-    )
+    source = f"{draft.keep(rows)} {alias}" if draft.logged else lateral(rows, alias)
+    with scope.step(table, source):
+        if page is None:
+            expression = f"next(({writer.row(fields)} for r in rows), None)"
+        else:
+            expression = connection_expression(writer, fields, page)
+    return draft.finish(", ".join(writer.columns) or "1", source, generated(f"{{{selected.key!r}: {expression}}}"))
 
 
 def _by_id_sql(scope: Scope, selected: Selected, path: tuple[str, ...], type_: Any, alias: str) -> str:
@@ -169,7 +166,7 @@ def _root_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
         table = table_of(type_)
         alias = scope.alias()
         base = conditions_of(scope, table, alias)
-        return connection_text(scope, selected, type_, table, alias, base, draft.source_of_rows(table))
+        return connection_text(scope, selected, type_, table, alias, base, keep=draft.keeper())
     if isinstance(source, RootSingle):
         alias = scope.alias()
         rows = _by_id_sql(scope, selected, ("id",), selected.type, alias)
@@ -180,10 +177,10 @@ def _root_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
 
 
 def _single_text(draft: Draft, selected: Selected, type_: GraphQLObjectType, rows: str, alias: str) -> str:
-    keep = draft.source_of_rows(table_of(type_))
-    source = keep(rows) if keep is not None else f"({rows})"
-    text = object_text(draft.scope, type_, draft.scope.selector.children(selected, type_), alias)
-    return f"coalesce((SELECT {text} FROM {source} {alias}), 'null')"
+    source = f"{draft.keep(rows)} {alias}" if draft.logged else f"({rows}) {alias}"
+    with draft.scope.step(table_of(type_), source):
+        text = object_text(draft.scope, type_, draft.scope.selector.children(selected, type_), alias)
+    return f"coalesce((SELECT {text} FROM {source}), 'null')"
 
 
 def node_type(schema: GraphQLSchema, name: str, permissions: frozenset[str]) -> GraphQLObjectType | None:

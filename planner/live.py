@@ -13,11 +13,14 @@ from typing import Any, cast
 
 import asyncpg
 
-from core.database import read_pool
+from core import clock
+from core.database import read_pool_of
 from core.errors import KontoraError
 from core.principal import Principal
 from planner.answer import Answer, told
+from planner.context import find_reason
 from planner.run import FunctionCall, MutationRunner, Planner, RunContext, StatementTimeout, coerced
+from policies.looking import lacks_reason
 
 
 async def answers(
@@ -46,8 +49,8 @@ async def answers(
     if isinstance(values, Answer):
         yield values
         return
-    context = RunContext.of(principal)
     try:
+        context = RunContext.of(principal)
         plan = planner.plan(operation, values, context)
         if len(plan.functions) != 1 or len(plan.keys) != 1:
             # GraphQL allows one root field; `__typename` is no source of events.
@@ -64,6 +67,8 @@ async def answers(
 
 
 async def _written(call: FunctionCall, value: Any, context: RunContext) -> Any:
-    # What has just changed may not have reached a replica.
-    pool = read_pool(tenant=context.principal.is_tenant, primary=True)
-    return await call.write(value, pool, context)
+    if call.payload.looks and lacks_reason(context.principal):
+        await find_reason(context)
+    # What has just changed may not have reached a replica; and an access grant may have ended since the last answer.
+    pool = read_pool_of(context.principal, primary=True)
+    return await call.write(value, pool, replace(context, now=clock.now()))

@@ -6,7 +6,8 @@ nullable parent becomes null.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from graphql import GraphQLNonNull, GraphQLObjectType
 from sqlalchemy import Table
 
 from core.principal import Principal
-from models.security import TENANT_SECRETS
+from models.security import TENANT_SECRETS, partner_predicate
 from planner.binding import kind_of
 from planner.binds import Binds
 from planner.pages import Page, page_of, scope_condition
@@ -32,6 +33,7 @@ from planner.sources import (
     ToOne,
 )
 from planner.write import concatenated, id_text, json_text, literal
+from policies.scopes import scope_column
 
 
 class NotCompilable(TypeError):
@@ -44,18 +46,45 @@ class Scope:
 
     Parameters:
         tables: names of tables with partners' rows that the statement reads.
+        way: what FROM names on the way from the statement's first rows to the rows that are being written, for the log.
+        seen: selects of the partners whose rows are read.
     """
 
     selector: Selector
     principal: Principal
     binds: Binds = field(default_factory=Binds)
     tables: set[str] = field(default_factory=set)
+    way: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
     _aliases: int = 0
 
     def alias(self) -> str:
         """A fresh alias."""
         self._aliases += 1
         return f"t{self._aliases}"
+
+    @contextmanager
+    def step(self, table: Table, source: str, parent: Table | None = None) -> Iterator[None]:
+        """Write what is below some rows; those of partners that the log does not know of yet are told to it.
+
+        Parameters:
+            source: what FROM names, with its alias; `LATERAL` where it depends on the way there.
+            parent: the table one step up: where each of its rows is a partner's, its partner is known already.
+        """
+        column = scope_column(table)
+        self.way.append(source)
+        known = parent is not None and always_of_partner(parent)
+        if column is not None and not known:
+            alias = source.rpartition(" ")[2]
+            self.seen.append(f"SELECT {alias}.{column} AS partner FROM {' CROSS JOIN '.join(self.way)}")
+        yield
+        self.way.pop()
+
+
+def always_of_partner(table: Table) -> bool:
+    """Whether each row of the table belongs to a partner, and what it leads to belongs to the same."""
+    column = scope_column(table)
+    return column is not None and not table.columns[column].nullable
 
 
 def table_of(graphql_type: Any) -> Table:
@@ -68,7 +97,7 @@ def table_of(graphql_type: Any) -> Table:
 
 def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[str]:
     """The scope's predicate and more."""
-    if "partner_id" in table.columns or table.name == "partners":
+    if partner_predicate(table, "", "") is not None:
         scope.tables.add(table.name)
     held = scope_condition(table, alias, scope.principal, scope.binds)
     return [*more, *([held] if held else [])]
@@ -76,7 +105,8 @@ def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[st
 
 def rows_sql(scope: Scope, table: Table, alias: str, conditions: list[str], tail: str) -> str:
     """The statement of some rows, without columns that a tenant may not even name, or that only searches look at."""
-    secrets = TENANT_SECRETS.get(table.name, frozenset()) if scope.principal.is_tenant else frozenset[str]()
+    held = scope.principal.is_tenant or scope.principal.needs_grant
+    secrets = TENANT_SECRETS.get(table.name, frozenset()) if held else frozenset[str]()
     shown = (column.name for column in table.columns if column.name not in secrets and column.computed is None)
     columns = ", ".join(f"{alias}.{name}" for name in shown)
     return f"SELECT {columns} FROM {table.name} {alias}{where(conditions)} {tail}"
@@ -164,7 +194,8 @@ def _to_one_text(scope: Scope, selected: Selected, source: ToOne, alias: str) ->
         link = f"{there}.id = {alias}.{source.column.name}"
     only = [source.only.format(row=there)] if source.only else []
     conditions = conditions_of(scope, table, there, link, *only)
-    text = object_text(scope, selected.type, scope.selector.children(selected), there)
+    with scope.step(table, lateral(rows_sql(scope, table, there, conditions, ""), there), table_of(selected.parent)):
+        text = object_text(scope, selected.type, scope.selector.children(selected), there)
     return f"(SELECT {text} FROM {table.name} {there}{where(conditions)})"
 
 
@@ -174,7 +205,8 @@ def _to_list_text(scope: Scope, selected: Selected, source: ToList, alias: str) 
     there = scope.alias()
     only = [source.only.format(row=there)] if source.only else []
     conditions = conditions_of(scope, table, there, f"{there}.{source.column.name} = {alias}.id", *only)
-    text = object_text(scope, selected.type, scope.selector.children(selected), there)
+    with scope.step(table, lateral(rows_sql(scope, table, there, conditions, ""), there), table_of(selected.parent)):
+        text = object_text(scope, selected.type, scope.selector.children(selected), there)
     rows = f"string_agg({text}, ',' ORDER BY {source.order.format(row=there)}, {there}.id)"
     return f"(SELECT '[' || coalesce({rows}, '') || ']' FROM {table.name} {there}{where(conditions)})"
 
@@ -185,7 +217,7 @@ def _to_many_text(scope: Scope, selected: Selected, source: ToMany, alias: str) 
     table = table_of(node_type)
     there = scope.alias()
     base = conditions_of(scope, table, there, f"{there}.{source.column.name} = {alias}.id")
-    return connection_text(scope, selected, node_type, table, there, base)
+    return connection_text(scope, selected, node_type, table, there, base, parent=table_of(selected.parent))
 
 
 def connection_node_type(selected: Selected) -> GraphQLObjectType:
@@ -210,38 +242,44 @@ def connection_text(
     table: Table,
     alias: str,
     base: list[str],
-    rows_source: Callable[[str], str] | None = None,
+    *,
+    parent: Table | None = None,
+    keep: Callable[[str], str] | None = None,
 ) -> str:
     """SQL whose value is the JSON text of a connection.
 
     Parameters:
         base: conditions that hold anyway.
-        rows_source: turns the statement of the page's rows into what FROM names; by default a subselect.
+        parent: the table whose row the connection belongs to; None at the root.
+        keep: turns the statement of the page's rows into what FROM names; by default a subselect.
     """
     fields = scope.selector.children(selected)
     page = page_of(selected, table, alias, scope.binds, base, scope.principal.permissions)
+    kinds = [part.source.part if isinstance(part.source, ConnectionPart) else "" for part in fields]
+    whole_page = "page_info" in kinds
+    rows = rows_sql(
+        scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {page.size + 1 if whole_page else page.size}"
+    )
+    takes_rows = whole_page or "nodes" in kinds or "edges" in kinds
+    source = keep(rows) if keep is not None and takes_rows else f"({rows})"
+    step = f"{source} {alias}" if keep is not None else lateral(rows, alias)
     columns: list[str] = []
     parts = [literal("{")]
-    whole_page = False
-    for index, part in enumerate(fields):
-        parts.append(literal(f'{"," if index else ""}"{part.key}":'))
-        kind = part.source.part if isinstance(part.source, ConnectionPart) else ""
-        if part.name == "__typename":
-            parts.append(literal(f'"{part.parent.name}"'))
-        elif kind == "total_count":
-            parts.append(f"(SELECT count(*)::text FROM {table.name} {alias}{where(page.counted)})")
-        elif kind == "page_info":
-            whole_page = True
-            parts.append(_page_info_text(scope, part, page))
-        else:
-            columns.append(_row_text(scope, part, kind, node_type, page, alias))
-            parts += [literal("["), f"@{len(columns)}", literal("]")]
+    with scope.step(table, step, parent) if takes_rows else nullcontext():
+        for index, (part, kind) in enumerate(zip(fields, kinds, strict=True)):
+            parts.append(literal(f'{"," if index else ""}"{part.key}":'))
+            if part.name == "__typename":
+                parts.append(literal(f'"{part.parent.name}"'))
+            elif kind == "total_count":
+                parts.append(f"(SELECT count(*)::text FROM {table.name} {alias}{where(page.counted)})")
+            elif kind == "page_info":
+                parts.append(_page_info_text(scope, part, page))
+            else:
+                columns.append(_row_text(scope, part, kind, node_type, page, alias))
+                parts += [literal("["), f"@{len(columns)}", literal("]")]
     parts.append(literal("}"))
-    if not columns and not whole_page:
+    if not takes_rows:
         return f"({concatenated(parts)})"
-    limit = page.size + 1 if whole_page else page.size
-    rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")
-    source = rows_source(rows) if rows_source is not None else f"({rows})"
     if not whole_page:
         listed = {
             f"@{n}": f"coalesce(string_agg({text}, ',' ORDER BY {page.shown}), '')" for n, text in enumerate(columns, 1)
@@ -258,6 +296,11 @@ def connection_text(
     text = concatenated([listed.get(part, part) for part in parts])
     # Grouped as a whole even where nothing is aggregated (`hasNextPage` may be known beforehand): always one row.
     return f"(SELECT {text} FROM (SELECT {', '.join(numbered)} FROM {source} {alias}) p GROUP BY ())"
+
+
+def lateral(rows: str, alias: str) -> str:
+    """What FROM names for rows that depend on those before."""
+    return f"LATERAL ({rows}) {alias}"
 
 
 def _row_text(scope: Scope, part: Selected, kind: str, node_type: GraphQLObjectType, page: Page, alias: str) -> str:

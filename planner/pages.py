@@ -14,18 +14,18 @@ from core import clock
 from core.errors import Forbidden, UserError
 from core.ids import decode_id
 from core.principal import Principal
-from models.security import TENANT_ROWS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.binds import Binds, follow, refuse_nul
 from planner.cursor import decode_cursor
 from planner.selection import DEFINITION, Selected
 from planner.sources import FilterTerm
 from planner.write import PG_TYPES
-from policies.scopes import owner_column, reachable_by_tenants, scope_column
+from policies.scopes import reach
 
 BY_KEY = "CREATED_AT"
 MOST_DAYS = 36_500
 SCOPE = "scope.partner_id"
+ME = "@me"
 
 
 class InvalidPage(UserError):
@@ -63,17 +63,8 @@ class Page:
 
 def scope_condition(table: Table, alias: str, principal: Principal, binds: Binds) -> str | None:
     """The predicate of the caller's reach, the first of the two walls; None where nothing is to be held."""
-    owner = owner_column(table, principal)
-    if owner is not None:
-        return f"{alias}.{owner} = {binds.of_principal('user_id', 'bigint')}"
-    if not principal.is_tenant:
-        return None
-    if not reachable_by_tenants(table):
-        return "false"
-    column = scope_column(table)
-    shown = TENANT_ROWS.get(table.name)
-    held = [*([f"{alias}.{column} = {SCOPE}"] if column else []), *([shown.format(row=alias)] if shown else [])]
-    return " AND ".join(held) or None
+    held = reach(table, alias, principal, partner=SCOPE, me=ME)
+    return held.replace(ME, binds.of_principal("user_id", "bigint")) if held is not None and ME in held else held
 
 
 def page_of(
@@ -155,7 +146,7 @@ def _filters(selected: Selected, alias: str, binds: Binds, permissions: frozense
 
 def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], alias: str, binds: Binds) -> str:
     column = f"{alias}.{term.column.name}"
-    pg_type = PG_TYPES[kind_of(term.column)]
+    pg_type = PG_TYPES.get(kind_of(term.column), "")
 
     if term.kind == "days_ago":
         return f"{column} < {binds.of_argument(selected, path, pg_type, lambda days: days_before_now(days, path))}"

@@ -11,7 +11,7 @@ from typing import Any
 from graphql import GraphQLList, GraphQLNonNull
 
 from planner.compile import Draft, Statement
-from planner.nested import conditions_of, object_text, table_of, where
+from planner.nested import conditions_of, lateral, object_text, rows_sql, table_of, where
 from planner.selection import Selected, binding_of
 from planner.sources import Value
 from planner.write import fragment
@@ -22,14 +22,21 @@ class PayloadPlan:
     """How one function's answer is written.
 
     Parameters:
+        log: writes down which partners' rows the function has loaded; None for callers who are not logged.
         statement: reads the objects that the answer holds; None where it holds none.
         paths: the way to each object's key in the answer, in the order of the statement's columns.
     """
 
     draft: Draft
     root: Selected
+    log: Statement | None = None
     paths: list[tuple[str, ...]] = field(default_factory=list)
     statement: Statement | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether the answer holds objects of partners."""
+        return bool(self.draft.scope.tables)
 
     def keys_of(self, values: Any) -> list[Any]:
         """The keys of the objects to read."""
@@ -62,10 +69,13 @@ class PayloadPlan:
 
 def compile_payload(draft: Draft, root: Selected) -> PayloadPlan:
     """The plan of one function's answer."""
-    plan = PayloadPlan(draft, root)
+    plan = PayloadPlan(draft, root, draft.log_only() if draft.logged else None)
     columns: list[str] = []
     _collect(plan, root, (), columns)
     if columns:
+        if draft.logged and draft.scope.tables:
+            loaded = draft.scope.binds.of_principal("looked", "bigint[]")
+            draft.scope.seen.append(f"SELECT unnest({loaded}) AS partner")
         plan.statement = draft.finish(", ".join(columns), "", lambda rows: list(rows[0]))
     return plan
 
@@ -79,8 +89,13 @@ def _collect(plan: PayloadPlan, selected: Selected, path: tuple[str, ...], colum
         alias = scope.alias()
         scope.binds.slots.append(KeySlot(len(plan.paths)))
         key = f"${len(scope.binds.slots)}"
-        text = object_text(scope, selected.type, scope.selector.children(selected), alias)
-        if _is_list(selected.definition.type):
+        several = _is_list(selected.definition.type)
+        own = conditions_of(
+            scope, table, alias, f"{alias}.id = {'ANY (' if several else ''}{key}::bigint{'[])' if several else ''}"
+        )
+        with scope.step(table, lateral(rows_sql(scope, table, alias, own, ""), alias)):
+            text = object_text(scope, selected.type, scope.selector.children(selected), alias)
+        if several:
             link = f"{alias}.id = wanted.id"
             conditions = conditions_of(scope, table, alias)
             columns.append(
@@ -89,8 +104,7 @@ def _collect(plan: PayloadPlan, selected: Selected, path: tuple[str, ...], colum
                 f"JOIN {table.name} {alias} ON {link}{where(conditions)})"
             )
         else:
-            conditions = conditions_of(scope, table, alias, f"{alias}.id = {key}::bigint")
-            columns.append(f"(SELECT {text} FROM {table.name} {alias}{where(conditions)})")
+            columns.append(f"(SELECT {text} FROM {table.name} {alias}{where(own)})")
         plan.paths.append(path)
         return
     if selected.node.selection_set is None or _is_list(selected.definition.type):

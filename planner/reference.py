@@ -23,7 +23,6 @@ from strawberry.utils.str_converters import to_camel_case
 from core.errors import NotFound
 from core.ids import InvalidId, decode_id, encode_id
 from core.principal import Principal
-from models.security import TENANT_ROWS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.cursor import decode_cursor, encode_cursor
 from planner.pages import InvalidPage, days_before_now
@@ -47,7 +46,7 @@ from planner.sources import (
     ToMany,
     ToOne,
 )
-from policies.scopes import owner_column, reachable_by_tenants, scope_column
+from policies.scopes import NO_PARTNER, reach
 
 
 @dataclass(frozen=True)
@@ -257,23 +256,17 @@ class Reference:
         assert binding is not None
         assert binding.model is not None
         table = cast(Table, binding.model.__table__)
-        if self.principal.is_tenant and not reachable_by_tenants(table):
-            return []
         conditions = [f"subject.{name} = ${index}" for index, name in enumerate(held, 1)]
         if only:
             conditions.append(only.format(row="subject"))
-        if self.principal.is_tenant and table.name in TENANT_ROWS:
-            conditions.append(TENANT_ROWS[table.name].format(row="subject"))
+        partner, me = (str(key or NO_PARTNER) for key in (self.principal.partner_id, self.principal.user_id))
+        within = reach(table, "subject", self.principal, partner=partner, me=me)
+        if within is not None:
+            conditions.append(within)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         found = [
             dict(record) for record in await self.fetch(f"SELECT * FROM {table.name} subject{where}", *held.values())
         ]
-        column = scope_column(table)
-        if self.principal.is_tenant and column is not None:
-            found = [values for values in found if values[column] == self.principal.partner_id]
-        owner = owner_column(table, self.principal)
-        if owner is not None:
-            found = [values for values in found if values[owner] == self.principal.user_id]
         return [Row(type_.name, table, values) for values in found]
 
     async def as_text(self, rows: list[Row], column: Any) -> dict[int, str]:

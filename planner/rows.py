@@ -106,8 +106,8 @@ def generated(expression: str) -> Writer:
     return writer
 
 
-def connection_expression(writer: RowWriter, fields: list[Selected], page: Page) -> tuple[str, bool]:
-    """The Python expression of a whole connection over `rows`, and whether it needs one row beyond the page."""
+def connection_expression(writer: RowWriter, fields: list[Selected], page: Page) -> str:
+    """The Python expression of a whole connection over `rows`, with one beyond the page where that is asked about."""
     items = []
     beyond = False
     for selected in fields:
@@ -126,7 +126,7 @@ def connection_expression(writer: RowWriter, fields: list[Selected], page: Page)
     rows = f"rows[:{page.size}]" if beyond else "rows"
     if page.backward:
         rows = f"{rows}[::-1]"
-    return ("{" + ", ".join(items) + "}").replace(_PAGE, rows), beyond
+    return ("{" + ", ".join(items) + "}").replace(_PAGE, rows)
 
 
 def _page_info(writer: RowWriter, fields: list[Selected], page: Page) -> str:

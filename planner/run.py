@@ -24,28 +24,29 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
 from strawberry.types.arguments import convert_arguments
 
-from core.database import read_pool
+from core.database import read_pool_of
 from core.errors import Forbidden, KontoraError
 from core.ids import InvalidId, decode_id
+from core.looks import gathered
 from core.principal import Principal
-from core.request import current_request
 from core.settings import get_settings
 from planner.answer import Answer, told, told_graphql
 from planner.binds import fill, refuse_nul
 from planner.compile import Draft, Statement, compile_roots
+from planner.context import LOGGED_KIND, find_reason
+from planner.context import RunContext as RunContext
 from planner.limits import MAX_TOKENS, CostTooHigh, check_document, cost_of
 from planner.nested import Scope
 from planner.payload import KeySlot, PayloadPlan, compile_payload
 from planner.projection import project, required_permissions
 from planner.selection import DEFINITION, NO_VARIABLES, Selected, Selector
 from planner.sources import RootFunction
+from policies.looking import lacks_reason
 
 KEPT_DOCUMENTS = 1_000
 KEPT_PLANS = 100
 KEPT_SCHEMAS = 100
 MAX_SOURCE_CHARS = 100_000
-# Whose reads are written down by the statement itself.
-LOGGED_KIND = "staff"
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -74,25 +75,6 @@ class _Kept(Generic[K, V]):
         if len(self.items) > self.size:
             self.items.popitem(last=False)
         return value
-
-
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """Who asks, as statements take it."""
-
-    principal: Principal
-    partner_setting: str
-    user_id: int | None
-    request_id: str
-    ip: str | None
-    reason: str | None = None
-
-    @classmethod
-    def of(cls, principal: Principal) -> RunContext:
-        """The context of the current request."""
-        info = current_request()
-        partner = "" if principal.partner_id is None else str(principal.partner_id)
-        return cls(principal, partner, principal.user_id, info.request_id, info.ip)
 
 
 @dataclass(slots=True)
@@ -127,13 +109,18 @@ class Operation:
 
 @dataclass(slots=True)
 class Plan:
-    """How an operation is run: one statement over the tables, and functions."""
+    """How an operation is run: one statement over the tables, and functions.
+
+    Parameters:
+        looks: whether the statement reads rows of partners.
+    """
 
     cost: int
     statement: Statement | None
     functions: list[FunctionCall]
     keys: list[str]
     constants: dict[str, Any]
+    looks: bool
 
 
 @dataclass(slots=True)
@@ -151,14 +138,24 @@ class FunctionCall:
         return self.selected.name
 
     async def write(self, values: Any, connection: Any, context: RunContext) -> Any:
-        """The answer's value: the function's values, and the objects that they name, read through ``connection``."""
+        """The answer's value: the function's values, and the objects that they name, read through ``connection``.
+
+        What was looked at, by the function and by reading the objects, is in the access log then.
+        """
         statement = self.payload.statement
         if statement is None:
+            await self.log(connection, context)
             return self.payload.write(values, [])
         keys = self.payload.keys_of(values)
         slots = [keys[slot.index] if isinstance(slot, KeySlot) else slot for slot in statement.slots]
         rows = await connection.fetch(statement.sql, *fill(slots, self.variables, context))
         return self.payload.write(values, statement.write(rows))
+
+    async def log(self, connection: Any, context: RunContext) -> None:
+        """Write down the partners whose rows the function has loaded, where there are any."""
+        log = self.payload.log
+        if log is not None and context.looked:
+            await connection.fetch(log.sql, *fill(log.slots, self.variables, context))
 
     def refused(self, values: Any) -> Any:
         """The answer's value where nothing happened: plain values only, every object null."""
@@ -274,8 +271,8 @@ class Planner:
         values = coerced(operation, variables)
         if isinstance(values, Answer):
             return values
-        context = RunContext.of(principal)
         try:
+            context = RunContext.of(principal)
             plan = self.plan(operation, values, context)
             if operation.is_mutation:
                 return await self._mutate(plan, values, context, run_mutation)
@@ -304,28 +301,31 @@ class Planner:
         functions, tables, constants = [], [], {}
         for selected in roots:
             if isinstance(selected.source, RootFunction) and selected.source.function is not None:
-                draft = self._draft(operation, selector, context, logged=False)
+                draft = self._draft(operation, selector, context)
                 functions.append(FunctionCall(selected, selected.source.function, compile_payload(draft, selected)))
             elif selected.name == "__typename":
                 constants[selected.key] = selected.parent.name
             else:
                 tables.append(selected)
-        statement = None
+        statement, looks = None, False
         if tables:
-            draft = self._draft(operation, selector, context, logged=context.principal.kind == LOGGED_KIND)
+            draft = self._draft(operation, selector, context)
             statement = compile_roots(draft, operation.schema, tables)
-        plan = Plan(cost, statement, functions, [selected.key for selected in roots], constants)
+            looks = bool(draft.scope.tables)
+        plan = Plan(cost, statement, functions, [selected.key for selected in roots], constants, looks)
         return operation.plans.put(key, plan)
 
-    def _draft(self, operation: Operation, selector: Selector, context: RunContext, *, logged: bool) -> Draft:
+    def _draft(self, operation: Operation, selector: Selector, context: RunContext) -> Draft:
         scope = Scope(selector, context.principal)
+        logged = context.principal.kind == LOGGED_KIND
         return Draft(scope, operation.document_hash, operation.name, operation.fields, logged)
 
     async def _query(self, plan: Plan, values: VariableValues, context: RunContext) -> Answer:
-        principal = context.principal
-        pool = read_pool(tenant=principal.is_tenant, primary=principal.kind == LOGGED_KIND)
+        pool = read_pool_of(context.principal)
         statement = plan.statement
         data: dict[str, Any] = {}
+        if plan.looks and lacks_reason(context.principal):
+            await find_reason(context)
         if statement is not None:
             data = statement.write(await pool.fetch(statement.sql, *fill(statement.slots, values, context)))
             if not plan.functions and not plan.constants:
@@ -333,8 +333,11 @@ class Planner:
         data.update(plan.constants)
         for call in plan.functions:
             bound = replace(call, variables=values)
-            answer = await call.function(context, **self.arguments(call.selected, values))
-            data[call.selected.key] = await bound.write(answer, pool, context)
+            with gathered() as looked:
+                answer = await call.function(context, **self.arguments(call.selected, values))
+            if (looked or bound.payload.looks) and lacks_reason(context.principal):
+                await find_reason(context)
+            data[call.selected.key] = await bound.write(answer, pool, replace(context, looked=sorted(looked)))
         return Answer({key: data[key] for key in plan.keys}, cost=plan.cost)
 
     async def _mutate(
@@ -344,7 +347,8 @@ class Planner:
         # All arguments are judged before anything is changed.
         calls = [(replace(call, variables=values), self.arguments(call.selected, values)) for call in plan.functions]
         for call, arguments in calls:
-            data[call.selected.key] = await run_mutation(call, arguments, context)
+            with gathered() as looked:
+                data[call.selected.key] = await run_mutation(call, arguments, replace(context, looked=looked))
         return Answer({key: data[key] for key in plan.keys}, cost=plan.cost)
 
     def arguments(self, selected: Selected, values: VariableValues) -> dict[str, Any]:

@@ -22,8 +22,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues, get_argument_values
 
-from planner.binding import BINDING_KEY, Binding
-from planner.sources import METADATA_KEY, Source
+from planner.sources import BINDING_KEY, METADATA_KEY, Binding, Source
 
 DEFINITION = "strawberry-definition"
 NO_VARIABLES = VariableValues({}, {})

@@ -8,7 +8,23 @@ from typing import Any, Literal
 
 from sqlalchemy import Column
 
+from models.base import Base
+
 METADATA_KEY = "kontora"
+BINDING_KEY = "__kontora_binding__"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What a GraphQL type is bound to.
+
+    Parameters:
+        model: the table; None for plain types, whose values come from functions.
+        requires: the permission that its fields inherit.
+    """
+
+    model: type[Base] | None
+    requires: str
 
 
 @dataclass(frozen=True)

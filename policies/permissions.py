@@ -8,6 +8,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
     {
         "viewer:self": "Sign out, and read who one is and what one may do.",
         "partner:read": "Read partners' cards without personal data.",
+        "partner:all_rows": "Reach the rows of all partners; without it our staff need an access grant.",
         "partner:pii": "Read names, phones and emails of people at partners.",
         "partner:write": "Create and change partners and their contacts.",
         "partner:status": "Suspend, block, archive and restore partners.",
@@ -68,6 +69,9 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "api_token:write": "Create and revoke own API tokens.",
         "audit:read": "Read the audit trail.",
         "access_log:read": "Read who looked at partners' data.",
+        "access_grant:read": "Read access grants.",
+        "access_grant:request": "Ask for access to one partner's data.",
+        "access_grant:approve": "Approve, deny and revoke access grants of others.",
         "event:read": "Read events told to products, and their deliveries.",
         "event:write": "Send events to products again, and try their endpoints.",
         "bulk_operation:read": "Read how imports and exports go.",
@@ -89,3 +93,30 @@ ALL = frozenset(PERMISSIONS)
 
 ENROLMENT_ONLY = frozenset({"viewer:self", "second_factor:own"})
 """What a session may that lacks a second factor asked for by a role (ACC-1)."""
+
+# Nouns of which no row is a partner's; changing anything else needs `partner:all_rows` or a grant.
+_NOT_OF_PARTNERS = frozenset(
+    {
+        "access_grant",
+        "access_log",
+        "api_token",
+        "audit",
+        "coin_package",
+        "currency_rate",
+        "dead_letter",
+        "job",
+        "legal_entity",
+        "plan",
+        "product",
+        "role",
+        "second_factor",
+        "session",
+        "user",
+        "viewer",
+    }
+)
+
+
+def concerns_partners(permission: str) -> bool:
+    """Whether the permission is one to read or change rows of partners."""
+    return permission.partition(":")[0] not in _NOT_OF_PARTNERS

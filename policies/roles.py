@@ -8,6 +8,8 @@ from policies.permissions import ALL
 
 _SELF = frozenset({"viewer:self", "second_factor:own", "api_token:read", "api_token:write"})
 _BULK = frozenset({"bulk_operation:read", "bulk_operation:write"})
+# Every role of our staff but SUPPORT, which looks only under an access grant (ACC-5).
+_ALL_ROWS = frozenset({"partner:all_rows"})
 _BUSINESS_READ = frozenset(
     {
         "partner:read",
@@ -30,6 +32,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         "BILLING": (
             "Plans, subscriptions, invoices, payments and wallets.",
             _SELF
+            | _ALL_ROWS
             | _BUSINESS_READ
             | _BULK
             | {
@@ -70,22 +73,24 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             },
         ),
         "SUPPORT": (
-            "Looks at partners' data to help; changes nothing but issues documents.",
+            "Looks at one partner's data at a time, under an access grant; writes nothing but notes.",
             _SELF
             | _BUSINESS_READ
-            | {"partner:pii", "invoice_document:issue", "oauth_token:read", "event:read"}
-            | {"partner_contract:read", "partner_document:read", "partner_note:read"}
+            | {"access_grant:read", "access_grant:request", "partner:pii", "oauth_token:read", "event:read"}
+            | {"partner_contract:read", "partner_document:read", "partner_note:read", "partner_note:write"}
             | {"onboarding:read", "activity:read"},
         ),
         "DEVELOPER": (
             "Jobs, events and technical settings; no partners' data.",
             _SELF
+            | _ALL_ROWS
             | {"product:read", "product:configure", "plan:read", "role:read", "health:read", "job:read", "job:write"}
             | {"dead_letter:read", "dead_letter:write"},
         ),
         "SALES": (
             "Partners and their payments.",
             _SELF
+            | _ALL_ROWS
             | _BUSINESS_READ
             | _BULK
             | {"partner:pii", "partner:write", "partner:status", "invoice_document:issue", "dashboard:read"}
@@ -97,6 +102,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         "IMPLEMENTATION": (
             "Installs, their activation and their onboarding.",
             _SELF
+            | _ALL_ROWS
             | _BULK
             | {"partner:read", "partner:pii", "product:read", "plan:read", "install:read", "install:write"}
             | {
@@ -121,7 +127,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         "AUDITOR": (
             "Reads everything, the audit trail too; changes nothing.",
             frozenset(name for name in ALL if name.endswith((":read", ":pii", ":detail", ":configure")))
-            | {"viewer:self", "second_factor:own"},
+            | {"viewer:self", "second_factor:own", "partner:all_rows"},
         ),
         "PARTNER_OWNER": (
             "Own partner only: all of its data, its subscriptions, payment links and API tokens.",
@@ -130,7 +136,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | _BULK
             | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
             | {"wallet:buy", "wallet:configure", "partner_contract:read", "partner_document:read"}
-            | {"onboarding:read", "onboarding:help", "activity:read"},
+            | {"onboarding:read", "onboarding:help", "activity:read", "access_log:read"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",

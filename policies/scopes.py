@@ -1,4 +1,4 @@
-"""Row scopes: the only place that filters rows by partner, and the checks of permissions (ACC-3, ACC-4)."""
+"""Row scopes: the only place that filters rows by partner, and the checks of permissions (ACC-3, ACC-4, ACC-5)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,30 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeVarTuple
 
-from sqlalchemy import Select, Table, false, text
+from sqlalchemy import Select, Table, false, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Forbidden
-from core.principal import Principal
+from core.principal import ALL_ROWS, Principal
 from models.base import Base
-from models.security import SHARED_WITH_TENANTS, TENANT_ROWS
+from models.security import GRANTEE_OWN, SHARED_WITH_TENANTS, partner_predicate
 from models.security import scope_column as scope_column
 
-__all__ = ["owner_column", "reachable_by_tenants", "require", "scope_column", "scoped"]
+__all__ = [
+    "NO_PARTNER",
+    "owner_column",
+    "partner_held_to",
+    "reach",
+    "reachable_by_tenants",
+    "require",
+    "require_all_rows",
+    "scope_column",
+    "scoped",
+]
 
 Columns = TypeVarTuple("Columns")
+# No partner has this number.
+NO_PARTNER = 0
 # Rows that are a person's own: whoever lacks the permission sees only the own ones, and by which column they are known.
 _OWN_UNLESS: Mapping[str, tuple[str, str]] = MappingProxyType({"api_tokens": ("user_id", "user:read")})
 
@@ -28,24 +41,56 @@ def owner_column(table: Table, principal: Principal) -> str | None:
 
 
 def reachable_by_tenants(table: Table) -> bool:
-    """Whether partners may reach any row of the table."""
-    return scope_column(table) is not None or table.name in SHARED_WITH_TENANTS
+    """Whether those who are held to one partner may reach any row of the table."""
+    return partner_predicate(table, "", "") is not None or table.name in SHARED_WITH_TENANTS
+
+
+def reach(table: Table, row: str, principal: Principal, *, partner: str, me: str) -> str | None:
+    """SQL that a row is within the principal's reach; None where every row is.
+
+    Parameters:
+        row: alias of the row.
+        partner: SQL of the one partner that tenants, and staff under an access grant, are held to.
+        me: SQL of the caller's user.
+    """
+    owner = owner_column(table, principal)
+    if owner is not None:
+        return f"{row}.{owner} = {me}"
+    if not (principal.is_tenant or principal.needs_grant):
+        return None
+    if not reachable_by_tenants(table):
+        return "false"
+    if principal.is_tenant:
+        return partner_predicate(table, row, partner)
+    column = scope_column(table)
+    parts = [] if column is None else [f"{row}.{column} = {partner}"]
+    if table.name in GRANTEE_OWN:
+        parts.append(GRANTEE_OWN[table.name].format(row=row, me=me))
+    return f"({' OR '.join(parts)})" if len(parts) > 1 else next(iter(parts), None)
 
 
 def scoped(statement: Select[*Columns], model: type[Base], principal: Principal) -> Select[*Columns]:
     """The statement held to the rows of ``model`` that the principal may reach."""
-    if principal.kind == "product":
+    table = model.__table__
+    if principal.kind == "product" or not isinstance(table, Table):
         # Their few doors ask for the product themselves; what is not made for them is out of reach.
         return statement.where(false())
-    if not principal.is_tenant:
+    partner = ":scope_partner" if principal.is_tenant else "granted_partner_id()"
+    held = reach(table, table.name, principal, partner=partner, me=":scope_user")
+    if held is None:
         return statement
-    table = model.__table__
-    if not isinstance(table, Table) or not reachable_by_tenants(table):
-        return statement.where(false())
-    if table.name in TENANT_ROWS:
-        statement = statement.where(text(TENANT_ROWS[table.name].format(row=table.name)))
-    column = scope_column(table)
-    return statement if column is None else statement.where(table.c[column] == principal.partner_id)
+    known = {"scope_partner": principal.partner_id, "scope_user": principal.user_id}
+    used = {name: value for name, value in known.items() if f":{name}" in held}
+    return statement.where(text(held).bindparams(**used))
+
+
+async def partner_held_to(session: AsyncSession, principal: Principal) -> int | None:
+    """The one partner that the principal is held to, `NO_PARTNER` where there is none; None where all are in reach."""
+    if principal.is_tenant:
+        return principal.partner_id or NO_PARTNER
+    if principal.needs_grant:
+        return await session.scalar(select(text("granted_partner_id()"))) or NO_PARTNER
+    return None
 
 
 def require(principal: Principal, permission: str, on: str) -> None:
@@ -56,3 +101,13 @@ def require(principal: Principal, permission: str, on: str) -> None:
     """
     if permission not in principal.permissions:
         raise Forbidden(permission, on)
+
+
+def require_all_rows(principal: Principal, on: str) -> None:
+    """Make sure that the principal may reach the rows of all partners.
+
+    Raises:
+        Forbidden: it is held to one partner.
+    """
+    if principal.is_tenant or principal.needs_grant:
+        raise Forbidden(ALL_ROWS, on)

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import driver_connection, read_pool, transaction
+from core.database import driver_connection, read_pool_of, transaction
 from core.errors import UserError
 from core.logging import get_logger
 from core.principal import Principal
 from planner.binding import function_root
 from planner.run import FunctionCall, RunContext
+from policies.permissions import concerns_partners
 from services import idempotency
 
 log = get_logger("mutation")
@@ -66,17 +67,34 @@ class _RolledBack(Exception):
         self.answer = answer
 
 
+class AccessGrantReadOnly(UserError):
+    """A change under an access grant, which is for reading (ACC-5)."""
+
+    code = "ACCESS_GRANT_READ_ONLY"
+
+
 _as_application: set[Callable[..., Any]] = set()
+_under_grant: set[Callable[..., Any]] = set()
 
 
-def mutation(function: Callable[..., Any], payload: Any, *, requires: str, as_application: bool = False) -> Any:
+def mutation(
+    function: Callable[..., Any],
+    payload: Any,
+    *,
+    requires: str,
+    as_application: bool = False,
+    under_grant: bool = False,
+) -> Any:
     """The schema field of a mutation; its docstring is the field's description.
 
     Parameters:
         payload: the payload type, made with `planner.binding.plain`.
         requires: the permission; an empty string lets everybody in.
         as_application: whether it runs beyond the caller's row-level security, as signing in must.
+        under_grant: whether it may be done at a partner under an access grant, which is for reading otherwise.
     """
+    if under_grant:
+        _under_grant.add(function)
     if as_application:
         _as_application.add(function)
     description = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
@@ -87,10 +105,13 @@ async def run_mutation(call: FunctionCall, arguments: dict[str, Any], context: R
     """Run one mutation field and give the value of its payload."""
     given = arguments.get("input")
     try:
-        held_to = None if call.function in _as_application else context.principal
-        async with transaction(held_to) as session:
+        beyond = call.function in _as_application
+        if context.principal.needs_grant:
+            beyond = _beyond_grant(call)
+        async with transaction(context.principal, as_application=beyond) as session:
             working = MutationContext(session, context.principal)
             values = await _once(call, arguments, given, working)
+            context = replace(context, looked=sorted(context.looked))
             connection = await driver_connection(session)
             if getattr(given, "dry_run", False):
                 await session.flush()
@@ -99,6 +120,8 @@ async def run_mutation(call: FunctionCall, arguments: dict[str, Any], context: R
                 await session.flush()
                 return await call.write(values, connection, context)
     except _RolledBack as dry:
+        # What was rolled back was seen nevertheless.
+        await call.log(read_pool_of(context.principal, primary=True), context)
         return dry.answer
     except UserError as error:
         entry = {"code": error.code, "message": error.message, "field": list(error.field) if error.field else None}
@@ -108,7 +131,22 @@ async def run_mutation(call: FunctionCall, arguments: dict[str, Any], context: R
             await hook()
         except Exception:
             log.exception("after_commit_failed", mutation=call.name)
-    return await call.write(values, read_pool(tenant=context.principal.is_tenant, primary=True), context)
+    return await call.write(values, read_pool_of(context.principal, primary=True), context)
+
+
+def _beyond_grant(call: FunctionCall) -> bool:
+    """Whether a mutation of someone who needs access grants runs as the application: where it concerns no partner.
+
+    Raises:
+        AccessGrantReadOnly: it would change what is a partner's.
+    """
+    source = call.selected.source
+    permission = "" if source is None or source.requires is None else source.requires
+    if call.function in _under_grant:
+        return False
+    if permission and concerns_partners(permission):
+        raise AccessGrantReadOnly("an access grant lets you look, and write notes; it changes nothing else")
+    return True
 
 
 async def _once(call: FunctionCall, arguments: dict[str, Any], given: Any, working: MutationContext) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import strawberry
 
 from core.database import transaction
 from core.ids import encode_id
+from core.looks import looked_at
 from domain.partners import PartnerStatus, TimelineKind
 from planner.binding import function_root
 from planner.run import RunContext
@@ -57,6 +58,7 @@ async def partner_search_(
             segment=segment,
             manager_id=optional_key(account_manager_id, "User", "accountManagerId"),
         )
+    looked_at(*(match.partner_id for match in found))
     return {
         "partners": [match.partner_id for match in found],
         "matches": [
@@ -160,4 +162,6 @@ class PartnerCardMutations:
     partner_contract_update: Any = mutation(
         partner_contract_update, PartnerContractPayload, requires="partner_contract:write"
     )
-    partner_note_create: Any = mutation(partner_note_create, PartnerNotePayload, requires="partner_note:write")
+    partner_note_create: Any = mutation(
+        partner_note_create, PartnerNotePayload, requires="partner_note:write", under_grant=True
+    )

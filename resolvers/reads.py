@@ -175,9 +175,13 @@ class Reads:
     audit_events: Any = connection_root("schema.access.AuditEvent", "audit:read", "The audit trail.")
     audit_event: Any = single_root("schema.access.AuditEvent", "audit:read", "One change.")
     access_log_entries: Any = connection_root(
-        "schema.access.AccessLogEntry", "access_log:read", "Looks at partners' data by our staff."
+        "schema.access_log.AccessLogEntry", "access_log:read", "Looks at partners' data by our staff."
     )
-    access_log_entry: Any = single_root("schema.access.AccessLogEntry", "access_log:read", "One look.")
+    access_log_entry: Any = single_root("schema.access_log.AccessLogEntry", "access_log:read", "One look.")
+    access_grants: Any = connection_root(
+        "schema.access_grants.AccessGrant", "access_grant:read", "Leave to look at one partner's data for a while."
+    )
+    access_grant: Any = single_root("schema.access_grants.AccessGrant", "access_grant:read", "One access grant.")
     product_events: Any = connection_root("schema.effects.ProductEvent", "event:read", "Events told to products.")
     product_event: Any = single_root("schema.effects.ProductEvent", "event:read", "One event.")
     event_deliveries: Any = connection_root("schema.effects.EventDelivery", "event:read", "Attempts to tell events.")

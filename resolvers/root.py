@@ -7,6 +7,7 @@ import strawberry
 from planner.run import Planner
 from planner.scalars import schema_config
 from resolvers.access import AccessMutations, AccessQueries
+from resolvers.access_grants import AccessGrantMutations, AccessGrantQueries
 from resolvers.activity import ActivityQueries
 from resolvers.billing import BillingMutations, BillingQueries
 from resolvers.bulk import BulkMutations, BulkQueries, BulkSubscriptions
@@ -37,6 +38,7 @@ class Query(
     Reads,
     AccessQueries,
     FactorQueries,
+    AccessGrantQueries,
     BillingQueries,
     SubscriptionQueries,
     EffectsQueries,
@@ -57,6 +59,7 @@ class Query(
 class Mutation(
     AccessMutations,
     FactorMutations,
+    AccessGrantMutations,
     PartnerMutations,
     PartnerCardMutations,
     PartnerDocumentMutations,

@@ -172,30 +172,3 @@ class AuditEvent(Node):
         "schema.access.User", models.AuditEvent.actor_user_id, "The user who did it.", requires="user:read"
     )
     partner: Any = to_one("schema.partners.Partner", models.AuditEvent.partner_id, "The partner it concerns.")
-
-
-AccessLogEntryFilter = filter_input(
-    "AccessLogEntry",
-    {
-        "user_id": equals(models.AccessLogEntry.user_id, "Only looks by this user.", id_of="User"),
-        "created_from": at_least(models.AccessLogEntry.created_at, "Only looks at this moment or later."),
-        "created_before": before(models.AccessLogEntry.created_at, "Only looks before this moment."),
-    },
-)
-AccessLogEntryOrder = order_input("AccessLogEntry")
-
-
-@bound(
-    models.AccessLogEntry, requires="access_log:read", description="One look at partners' data by our staff (ACC-5)."
-)
-class AccessLogEntry(Node):
-    """One look at partners' data by our staff."""
-
-    user_id: Any = column(models.AccessLogEntry.user_id, "Number of the user who looked.")
-    operation_name: Any = column(models.AccessLogEntry.operation_name, "Name of the operation.")
-    document_hash: Any = column(models.AccessLogEntry.document_hash, "SHA-256 of the document.")
-    fields: Any = column(models.AccessLogEntry.fields, "Fields that were read.")
-    partner_ids: Any = column(models.AccessLogEntry.partner_ids, "Numbers of the partners whose rows were read.")
-    reason: Any = column(models.AccessLogEntry.reason, "Why.")
-    request_id: Any = column(models.AccessLogEntry.request_id, "Request in which it happened.")
-    created_at: Any = column(models.AccessLogEntry.created_at, "When.")

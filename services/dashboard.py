@@ -15,7 +15,7 @@ from core import clock
 from core.principal import Principal
 from core.settings import get_settings
 from domain.money import rounded
-from policies.scopes import require
+from policies.scopes import require, require_all_rows
 
 ENDING_WITHIN = timedelta(days=7)
 
@@ -79,9 +79,10 @@ async def dashboard(session: AsyncSession, actor: Principal) -> Dashboard:
     """All figures, as of one moment.
 
     Raises:
-        Forbidden: the actor lacks ``dashboard:read``.
+        Forbidden: the actor lacks ``dashboard:read``, or is held to one partner.
     """
     require(actor, "dashboard:read", "Query.dashboard")
+    require_all_rows(actor, "Query.dashboard")
     now = clock.now()
     row = (await session.execute(_FIGURES, {"now": now, "soon": now + ENDING_WITHIN})).one()._mapping
     mrr, owed, rates = (_sums(row[name]) for name in ("monthly", "owed", "rates"))

@@ -13,7 +13,7 @@ from core.principal import Principal
 from domain import fields
 from domain.partners import PartnerStatus
 from domain.search_text import fold
-from policies.scopes import require
+from policies.scopes import partner_held_to, require
 
 FEWEST_CHARS = 3
 LONGEST_QUERY = 100
@@ -101,7 +101,7 @@ async def search(
         "typed": asked,
         "asked": fold(asked),
         "first": first,
-        "partner_id": actor.partner_id if actor.is_tenant else None,
+        "partner_id": await partner_held_to(session, actor),
         "statuses": None if statuses is None else [status.value for status in statuses],
         "segment": segment,
         "manager": manager_id,

@@ -12,6 +12,9 @@ from core.logging import get_logger
 from core.request import RequestInfo, enter_request, new_request_id
 
 log = get_logger("access")
+# Why partners' data is looked at, and under which access grant (ACC-5).
+REASON_HEADER = b"x-kontora-reason"
+GRANT_HEADER = b"x-kontora-grant"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
@@ -71,6 +74,7 @@ class RequestMiddleware:
 
 def _info(scope: Scope) -> RequestInfo:
     given = agent = b""
+    told: dict[bytes, str] = {}
     russian = False
     for name, value in scope["headers"]:
         if name == b"x-request-id":
@@ -79,6 +83,8 @@ def _info(scope: Scope) -> RequestInfo:
             agent = value
         elif name == b"accept-language":
             russian = value.lower().startswith(b"ru")
+        elif name in (REASON_HEADER, GRANT_HEADER):
+            told[name] = value.decode("utf-8", errors="replace")
     request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
     client = scope.get("client")
     return RequestInfo(
@@ -86,4 +92,6 @@ def _info(scope: Scope) -> RequestInfo:
         ip=client[0] if client else None,
         user_agent=agent[:200].decode("latin-1") or None,
         locale="ru" if russian else "en",
+        access_reason=told.get(REASON_HEADER),
+        access_grant=told.get(GRANT_HEADER),
     )

@@ -33,6 +33,7 @@ TICK_SECONDS = 1.0
 # Name of the job and of the outbox message that it writes, and its times in UTC.
 JOBS: Mapping[str, str] = MappingProxyType(
     {
+        "access_grants.expire": "*/5 * * * *",
         "audit.months": "15 3 * * *",
         "audit.seal": "* * * * *",
         "audit.verify": "20 3 * * *",

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.database import transaction
 from core.logging import get_logger
 from ledger.verify import verify
-from services import invariants, mail, monitoring, retention
+from services import access_grants, invariants, mail, monitoring, retention
 from services.billing.verify import verify_billing
 from services.outbox import PermanentFailure
 from workers.outbox import Message, outbox_handler, stepwise_handler
@@ -47,6 +47,12 @@ async def expire_metrics(message: Message) -> None:
 async def check_gateways(_message: Message) -> None:
     """Ask the gateways whether they are there (MON-2)."""
     await monitoring.check_gateways()
+
+
+@stepwise_handler("access_grants.expire", queue="default", max_attempts=JOB_ATTEMPTS)
+async def expire_access_grants(message: Message) -> None:
+    """Say of access grants whose time is over that they have ended; they open nothing any more before (ACC-5)."""
+    await _until_none(message, access_grants.expire)
 
 
 @outbox_handler("outbox.verify", max_attempts=JOB_ATTEMPTS)

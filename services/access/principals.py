@@ -16,7 +16,7 @@ from core import clock
 from core.crypto import keyed_hash
 from core.database import read_pool, transaction
 from core.errors import Unauthenticated
-from core.principal import Principal
+from core.principal import ALL_ROWS, Principal
 from core.settings import get_settings
 from domain.partners import PartnerMay, sql_names
 from models import ApiToken
@@ -41,7 +41,7 @@ _STANDING = """
 """
 # API tokens were made in sessions that were let in, and scripts have no second factor.
 _SESSION_COLUMNS = """
-    c.id AS session_id, NOT c.second_factor AND EXISTS (
+    c.id AS session_id, c.access_reason_until, NOT c.second_factor AND EXISTS (
         SELECT FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id AND r.totp_required
     ) AS must_enroll
 """
@@ -138,10 +138,11 @@ async def _standing(sql: str, key: Any) -> asyncpg.Record:
 def _principal(row: asyncpg.Record) -> Principal:
     must_enroll = row.get("must_enroll", False)
     permissions = ENROLMENT_ONLY if must_enroll else frozenset(row["permissions"])
-    scopes = row.get("scopes")
+    # A token's scopes say what may be done; whose rows are in reach is as for its owner.
+    scopes = None if row.get("scopes") is None else frozenset(row["scopes"]) | {ALL_ROWS}
     return Principal(
         kind="partner" if row["kind"] == "PARTNER" else "staff",
-        permissions=permissions if scopes is None else permissions & frozenset(scopes),
+        permissions=permissions if scopes is None else permissions & scopes,
         roles=tuple(row["roles"]),
         user_id=row["id"],
         email=row["email"],
@@ -149,4 +150,5 @@ def _principal(row: asyncpg.Record) -> Principal:
         session_id=row.get("session_id"),
         api_token_id=row.get("api_token_id"),
         must_enroll=must_enroll,
+        reason_until=row.get("access_reason_until"),
     )

@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.errors import Conflict, Forbidden
-from core.principal import Principal
+from core.principal import ALL_ROWS, Principal
 from domain import fields
 from domain.bulk import KEPT_FOR, BulkOperationKind, BulkOperationStatus, TableFormat, is_final
 from models import BulkOperation
 from policies.scopes import require
-from services import audit
+from services import access_log, audit
 from services.bulk.exports import export_of
 from services.bulk.files import copy_file, keep_file
 from services.bulk.load import load
@@ -114,6 +114,10 @@ async def is_over(session: AsyncSession, actor: Principal, *, operation_id: int)
 async def _request(session: AsyncSession, actor: Principal, operation: BulkOperation) -> BulkOperation:
     if actor.user_id is None:
         raise Forbidden("bulk_operation:write", f"BulkOperationKind.{operation.kind}")
+    if actor.needs_grant:
+        raise Forbidden(ALL_ROWS, f"BulkOperationKind.{operation.kind}")
+    if actor.kind == "staff":
+        _, operation.access_reason = await access_log.why(session, actor)
     operation.partner_id = actor.partner_id
     operation.requested_by_user_id = actor.user_id
     operation.permissions = sorted(actor.permissions)

@@ -16,10 +16,9 @@ from core import clock
 from core.database import transaction
 from core.errors import Forbidden, KontoraError, Unauthenticated, UserError
 from core.principal import Principal
-from core.request import current_request
 from domain.bulk import BulkOperationStatus, is_final
-from models import AccessLogEntry, BulkOperation, BulkOperationProblem
-from services import access, audit
+from models import BulkOperation, BulkOperationProblem
+from services import access, access_log, audit
 from services.bulk.exports import export_of, rows_of
 from services.bulk.files import keep_file, read_file
 from services.bulk.partner_import import ImportReport, import_partners
@@ -207,7 +206,7 @@ async def _export(begun: _Try) -> None:
             counts = {"row_count": seen.rows, "done_count": seen.rows}
             await begun.end(session, BulkOperationStatus.COMPLETED, **counts, size_bytes=size, sha256=digest)
             if begun.actor.kind == "staff":
-                session.add(_look(begun, digest, seen))
+                _look(session, begun, digest, seen)
 
 
 @dataclass(slots=True)
@@ -238,17 +237,18 @@ async def _write(begun: _Try, file: IO[bytes]) -> _Seen:
     return seen
 
 
-def _look(begun: _Try, digest: str, seen: _Seen) -> AccessLogEntry:
+def _look(session: AsyncSession, begun: _Try, digest: str, seen: _Seen) -> None:
     operation = begun.operation
-    request = current_request()
-    return AccessLogEntry(
+    access_log.write(
+        session,
         user_id=begun.actor.user_id,
-        operation_name=operation.kind.value,
+        roles=begun.actor.roles,
+        operation=operation.kind.value,
         document_hash=digest,
-        fields=sorted(f"{operation.kind}.{name}" for name in seen.columns),
-        partner_ids=sorted(seen.partners),
-        request_id=request.request_id,
-        ip=request.ip,
+        fields=[f"{operation.kind}.{name}" for name in seen.columns],
+        partner_ids=seen.partners,
+        reason=operation.access_reason,
+        grant_id=None,
     )
 
 

@@ -11,18 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
 from core.links import BadLink, check_link, signed_link
+from core.looks import looked_at
 from core.principal import Principal
-from core.request import current_request
 from core.settings import get_settings
 from domain import fields
-from models import AccessLogEntry, InvoiceDocument
+from models import InvoiceDocument
 from policies.scopes import scoped
+from services import access_log
 
 __all__ = ["PATH", "BadLink", "DownloadLink", "download_link", "opened_link"]
 
 LIFETIME = timedelta(minutes=15)
 PATH = "/invoice-documents"
-READER = "reader"
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,13 @@ async def download_link(
     Raises:
         NotFound: there is no such document in the actor's reach.
     """
-    found = scoped(select(InvoiceDocument.id).where(InvoiceDocument.id == document_id), InvoiceDocument, actor)
-    if await session.scalar(found) is None:
+    wanted = select(InvoiceDocument.partner_id).where(InvoiceDocument.id == document_id)
+    partner_id = await session.scalar(scoped(wanted, InvoiceDocument, actor))
+    if partner_id is None:
         raise NotFound.of("InvoiceDocument", field=fields.path(field))
-    reader = {READER: str(actor.user_id)} if actor.kind == "staff" and actor.user_id is not None else {}
-    link, expires_at = signed_link(f"{PATH}/{document_id}", reader, lifetime=LIFETIME)
+    looked_at(partner_id)
+    told = await access_log.signed_terms(session, actor)
+    link, expires_at = signed_link(f"{PATH}/{document_id}", told, lifetime=LIFETIME)
     return DownloadLink(get_settings().base_url + link, expires_at)
 
 
@@ -53,22 +55,17 @@ async def opened_link(session: AsyncSession, *, document_id: int, query: Mapping
     """The document behind a link; a link made by our staff leaves an access log entry.
 
     Raises:
-        BadLink: the link is not genuine or has expired.
+        BadLink: the link is not genuine or has expired, or the access grant that it was made under has ended.
     """
     told = check_link(f"{PATH}/{document_id}", query)
     document = await session.get(InvoiceDocument, document_id)
     assert document is not None, "a document is never deleted"
-    if READER in told:
-        request = current_request()
-        session.add(
-            AccessLogEntry(
-                user_id=int(told[READER]),
-                operation_name="InvoiceDocumentDownload",
-                document_hash=document.sha256,
-                fields=["InvoiceDocument.content"],
-                partner_ids=[document.partner_id],
-                request_id=request.request_id,
-                ip=request.ip,
-            )
-        )
+    await access_log.opened(
+        session,
+        told,
+        operation="InvoiceDocumentDownload",
+        document_hash=document.sha256,
+        fields=["InvoiceDocument.content"],
+        partner_id=document.partner_id,
+    )
     return document

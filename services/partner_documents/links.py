@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
 from core.links import BadLink, check_link, signed_link
+from core.looks import looked_at
 from core.principal import Principal
-from core.request import current_request
 from core.settings import get_settings
 from domain import fields
 from domain.partner_documents import PartnerDocumentStatus
-from models import AccessLogEntry, PartnerDocument
+from models import PartnerDocument
 from policies.scopes import scoped
+from services import access_log
 from services.documents.links import DownloadLink
 from services.partner_documents.states import DocumentNotReady
 
@@ -24,7 +25,6 @@ __all__ = ["PATH", "BadLink", "DownloadLink", "download_link", "opened_link"]
 
 LIFETIME = timedelta(minutes=15)
 PATH = "/partner-documents"
-READER = "reader"
 PARTNER = "partner"
 
 
@@ -35,7 +35,8 @@ async def download_link(session: AsyncSession, actor: Principal, *, document_id:
         NotFound: there is no such document in the caller's reach.
         DocumentNotReady: it is not available, or is itself a link.
     """
-    wanted = select(PartnerDocument.status, PartnerDocument.url).where(PartnerDocument.id == document_id)
+    columns = (PartnerDocument.status, PartnerDocument.url, PartnerDocument.partner_id)
+    wanted = select(*columns).where(PartnerDocument.id == document_id)
     found = (await session.execute(scoped(wanted, PartnerDocument, actor))).one_or_none()
     if found is None:
         raise NotFound.of("PartnerDocument", field=fields.path("id"))
@@ -43,10 +44,9 @@ async def download_link(session: AsyncSession, actor: Principal, *, document_id:
         raise DocumentNotReady(f"the document is {found.status}", field=fields.path("id"))
     if found.url is not None:
         raise DocumentNotReady("the document is a link: follow its url", field=fields.path("id"))
-    told = {}
-    if actor.kind == "staff" and actor.user_id is not None:
-        told[READER] = str(actor.user_id)
-    elif actor.is_tenant:
+    looked_at(found.partner_id)
+    told = await access_log.signed_terms(session, actor)
+    if actor.is_tenant:
         told[PARTNER] = str(actor.partner_id)
     link, expires_at = signed_link(f"{PATH}/{document_id}", told, lifetime=LIFETIME)
     return DownloadLink(get_settings().base_url + link, expires_at)
@@ -62,17 +62,12 @@ async def opened_link(session: AsyncSession, *, document_id: int, query: Mapping
     document = await session.get_one(PartnerDocument, document_id)
     if document.status != PartnerDocumentStatus.AVAILABLE or (PARTNER in told and not document.visible_to_partner):
         raise BadLink("the document is not here any more")
-    if READER in told:
-        request = current_request()
-        session.add(
-            AccessLogEntry(
-                user_id=int(told[READER]),
-                operation_name="PartnerDocumentDownload",
-                document_hash=document.sha256,
-                fields=["PartnerDocument.content"],
-                partner_ids=[document.partner_id],
-                request_id=request.request_id,
-                ip=request.ip,
-            )
-        )
+    await access_log.opened(
+        session,
+        told,
+        operation="PartnerDocumentDownload",
+        document_hash=document.sha256 or "",
+        fields=["PartnerDocument.content"],
+        partner_id=document.partner_id,
+    )
     return document

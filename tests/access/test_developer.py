@@ -50,6 +50,7 @@ TECHNICAL = {
 }
 INPUTS: dict[str, Any] = {
     "Query.subscriptionPreview": {"planId": encode_id("Plan", KEY), "term": "MONTH", "seats": 3},
+    "Mutation.accessReasonSet": {"reason": "a reason"},
     "Mutation.signIn": {"email": "nobody@demo.test", "password": "wrong"},
     "Mutation.sessionRefresh": {"refreshToken": "krt_unknown"},
     "Mutation.apiTokenCreate": {"name": "script", "permissions": ["job:read"], "expiresAt": "2030-01-01T00:00:00Z"},

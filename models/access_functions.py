@@ -1,0 +1,60 @@
+"""The database's own functions of access grants: which one is in use, and what it opens at this very moment (ACC-5).
+
+They run with their owner's rights, so that those whom they hold need not, and cannot, read the grants of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.database import APP_ROLE, GRANTEE_ROLE
+
+
+def access_functions() -> Iterator[str]:
+    """The statements that make the functions; each may run again and again."""
+    yield _GRANTEE
+    yield _GRANTED
+    yield _IN_USE
+    for function in ("granted_partner_id()", "access_grant_in_use(bigint, bigint, bigint, timestamptz)"):
+        yield f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC"
+        yield f"GRANT EXECUTE ON FUNCTION {function} TO {APP_ROLE}, {GRANTEE_ROLE}"
+
+
+_GRANTEE = """
+    CREATE OR REPLACE FUNCTION current_grantee_id() RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT nullif(current_setting('kontora.grantee_id', true), '')::bigint $$
+"""
+
+# The second wall asks the grant itself, not what the first wall made of it: it is in force now, and it is the asker's.
+_GRANTED = """
+    CREATE OR REPLACE FUNCTION granted_partner_id() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+        SELECT g.partner_id FROM access_grants g
+        WHERE g.id = nullif(current_setting('kontora.access_grant_id', true), '')::bigint
+          AND g.requested_by_user_id = current_grantee_id()
+          AND g.status = 'APPROVED' AND g.expires_at > now()
+    $$
+"""
+
+# One partner's data at a time: the grant that the request names, else the one that the session has chosen, else the
+# only one there is. With several and no choice, none.
+_IN_USE = """
+    CREATE OR REPLACE FUNCTION access_grant_in_use(of_user bigint, of_session bigint, named bigint, at timestamptz)
+    RETURNS TABLE (id bigint, partner_id bigint, reason text)
+    LANGUAGE sql STABLE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+        WITH live AS (
+            SELECT g.id, g.partner_id, concat_ws(': ', g.ticket, g.reason) AS reason FROM access_grants g
+            WHERE g.requested_by_user_id = of_user AND g.status = 'APPROVED' AND g.expires_at > at
+        ),
+        chosen AS (
+            SELECT live.id FROM live JOIN sessions s ON s.access_grant_id = live.id
+            WHERE s.id = of_session AND s.user_id = of_user
+        )
+        SELECT live.id, live.partner_id, live.reason FROM live
+        WHERE CASE
+            WHEN named IS NOT NULL THEN live.id = named
+            WHEN EXISTS (SELECT FROM chosen) THEN live.id = (SELECT chosen.id FROM chosen)
+            ELSE (SELECT count(*) FROM live) = 1
+        END
+    $$
+"""
