@@ -27,16 +27,17 @@ async def fill(owner: asyncpg.Connection, *, plain: Collection[str] = ()) -> Non
     Parameters:
         plain: columns such as ``products.name`` that hold an ordinary text instead.
     """
-    checks = await owner.fetch(
-        "SELECT conrelid::regclass::text AS name, conname FROM pg_constraint "
-        "WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
-    )
-    for check in checks:
-        await owner.execute(f"ALTER TABLE {check['name']} DROP CONSTRAINT {check['conname']}")
     async with owner.transaction():
         await owner.execute("SET LOCAL session_replication_role = replica")
         for table in Base.metadata.sorted_tables:
+            await _drop_checks(owner, table.name)
             await _fill(owner, table, plain)
+
+
+async def _drop_checks(owner: asyncpg.Connection, table: str) -> None:
+    sql = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::text::regclass AND conparentid = 0"
+    for check in await owner.fetch(sql, table):
+        await owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {check['conname']}")
 
 
 async def _fill(owner: asyncpg.Connection, table: Table, plain: Collection[str]) -> None:
@@ -74,3 +75,19 @@ def _value(column: Column[Any], told: str) -> str:
     if isinstance(type_, sa.Uuid):
         return "gen_random_uuid()"
     return str(KEY) if isinstance(type_, sa.BigInteger) else "1"
+
+
+async def a_row(owner: asyncpg.Connection, table: Table, partner_id: int) -> None:
+    """Put a row of a partner into a table, whatever else its columns are for; what it points to has the key 1."""
+    columns = [column for column in table.columns if column.computed is None and column.name != "id"]
+    # Users, for who is not in the partner's reach would take the whole row out of it.
+    user = f"(SELECT min(id) FROM users WHERE partner_id = {partner_id})"
+    given = {column.name: _value(column, f"{table.name} {partner_id}") for column in columns}
+    for column in columns:
+        for key in column.foreign_keys:
+            given[column.name] = user if key.column.table.name == "users" else "1"
+    given["partner_id"] = str(partner_id)
+    async with owner.transaction():
+        await _drop_checks(owner, table.name)
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        await owner.execute(f"INSERT INTO {table.name} ({', '.join(given)}) VALUES ({', '.join(given.values())})")

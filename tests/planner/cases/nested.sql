@@ -1,8 +1,10 @@
 WITH page0 AS MATERIALIZED (SELECT t1.*
 FROM partners t1
-ORDER BY t1.name ASC, t1.id ASC LIMIT 5), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, partner_ids, user_id, request_id, ip, reason) SELECT $2::text, $3::text, $4::text[], coalesce(array_agg(DISTINCT partner), '{}'), $5::bigint, $6::text, $7::text, $8::text
-FROM (SELECT id AS partner
-FROM page0) seen) SELECT (SELECT '{"totalCount":' || (SELECT count(*)::text
+ORDER BY t1.name ASC, t1.id ASC LIMIT 5), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, user_id, roles, request_id, ip, reason, access_grant_id, partner_ids) SELECT $2::text, $3::text, $4::text[], $5::bigint, $6::text[], $7::text, $8::text, coalesce($9::text, (SELECT s.access_reason
+FROM sessions s
+WHERE s.id = $10::bigint AND s.access_reason_until > $11::timestamptz)), NULL::bigint, coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')
+FROM (SELECT t1.id AS partner
+FROM page0 t1) seen) SELECT (SELECT '{"totalCount":' || (SELECT count(*)::text
 FROM partners t1) || ',"edges":[' || coalesce(string_agg('{"cursor":"' || translate(encode(convert_to('["NAME",' || to_json(t1.name::text)::text || ',' || t1.id || ']', 'UTF8'), 'base64'), E'\n', '') || '","node":' || '{"name":' || to_json(t1.name)::text || ',"installs":' || (SELECT '{"totalCount":' || (SELECT count(*)::text
 FROM installs t2
 WHERE t2.partner_id = t1.id) || ',"nodes":[' || coalesce(string_agg('{"product":' || (SELECT '{"name":' || to_json(t3.name)::text || '}'

@@ -1,0 +1,172 @@
+"""Every look of our people at partners' data is written down: whose data, which operation, why (ACC-5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from core import clock
+from core.ids import encode_id
+from core.principal import Principal
+from core.request import RequestInfo, enter_request
+from core.settings import get_settings
+from domain.access_grants import REASON_LIVES
+from models import Partner
+from policies.roles import ROLES
+from tests.access.test_grants import a_user, granted
+from tests.api import payload, run
+from tests.factories.world import STAFF, a_partner, a_plan, a_product, an_install
+
+STATE = "mutation($reason: String!) { accessReasonSet(input: {reason: $reason}) { reason userErrors { code } } }"
+OWNER_OF_ALPHA = "PARTNER_OWNER"
+
+
+@pytest.fixture
+async def partners(owner: asyncpg.Connection) -> list[Partner]:
+    """Three partners with an install of the same product each."""
+    found = [await a_partner(name=name) for name in ("Alpha Trade", "Beta", "Gamma")]
+    product_id = (await a_product()).product.id
+    await a_plan(product_id)
+    for partner in found:
+        await an_install(partner.id, product_id)
+    return found
+
+
+@pytest.fixture
+async def billing(owner: asyncpg.Connection) -> Principal:
+    return await a_user(owner, "BILLING")
+
+
+async def last(owner: asyncpg.Connection) -> dict[str, Any]:
+    row = await owner.fetchrow("SELECT * FROM access_log_entries ORDER BY id DESC LIMIT 1")
+    return dict(row) if row is not None else {}
+
+
+async def count(owner: asyncpg.Connection) -> int:
+    found: int = await owner.fetchval("SELECT count(*) FROM access_log_entries")
+    return found
+
+
+async def test_each_kind_of_look_names_its_partners(
+    owner: asyncpg.Connection, partners: list[Partner], billing: Principal
+) -> None:
+    alpha = encode_id("Partner", partners[0].id)
+    everybody = [partner.id for partner in partners]
+    reads: list[tuple[str, list[int]]] = [
+        ("query Page { partners(first: 2) { nodes { name } } }", everybody[1:]),
+        (f'query One {{ partner(id: "{alpha}") {{ name }} }}', everybody[:1]),
+        ("query Count { partners { totalCount } }", []),
+        # Neither products nor users are a partner's, but what they lead to is.
+        ("query Nested { products { nodes { installs(first: 2) { nodes { status } } } } }", everybody[1:]),
+        ("query Deep { plans { nodes { product { installs(first: 1) { nodes { status } } } } } }", everybody[2:]),
+        (f'query Two {{ a: node(id: "{alpha}") {{ id }} products {{ totalCount }} }}', everybody[:1]),
+        ('query Search { partnerSearch(query: "Alpha") { matches { score } } }', everybody[:1]),
+        (f'query Timeline {{ partnerTimeline(partnerId: "{alpha}") {{ hasNextPage }} }}', everybody[:1]),
+    ]
+    for number, (source, looked) in enumerate(reads, 1):
+        answer = await run(source, billing)
+        assert not answer["errors"], answer
+        entry = await last(owner)
+        assert await count(owner) == number, source
+        assert (entry["operation_name"], entry["partner_ids"]) == (source.split()[1], looked)
+        assert (entry["user_id"], entry["roles"]) == (billing.user_id, ["BILLING"])
+        assert entry["fields"]
+        assert len(entry["document_hash"]) == 64
+    before = await count(owner)
+    await run("{ products { nodes { name } } viewer { kind } }", billing)
+    assert await count(owner) == before, "nothing of partners was read"
+
+
+async def test_payloads_of_mutations_are_looks_too(owner: asyncpg.Connection, partners: list[Partner]) -> None:
+    change = """mutation Change($id: ID!) { partnerUpdate(input: {id: $id, version: 1, segment: "big"}) {
+        partner { name } userErrors { code } } }"""
+    answer = await payload(change, STAFF, id=encode_id("Partner", partners[1].id))
+    assert answer["partner"] == {"name": "Beta"}, answer
+    entry = await last(owner)
+    assert (entry["operation_name"], entry["partner_ids"]) == ("Change", [partners[1].id])
+
+
+async def test_the_reason_is_the_requests_the_sessions_or_the_grants(
+    owner: asyncpg.Connection, partners: list[Partner], billing: Principal
+) -> None:
+    read = "{ partners { nodes { id } } }"
+    await run(read, billing)
+    assert (await last(owner))["reason"] is None
+    assert (await payload(STATE, billing, reason=" month's end "))["reason"] == "month's end"
+    await run(read, billing)
+    assert (await last(owner))["reason"] == "month's end"
+    enter_request(RequestInfo("r", access_reason="%D0%B7%D0%B2%D0%BE%D0%BD%D0%BE%D0%BA", ip="10.0.0.7"))
+    await run(read, billing)
+    entry = await last(owner)
+    assert (entry["reason"], entry["request_id"], entry["ip"]) == ("звонок", "r", "10.0.0.7")
+    enter_request(RequestInfo("r", access_reason="no"))
+    assert (await run(read, billing))["errors"][0]["extensions"]["code"] == "INVALID_ACCESS_REASON"
+    enter_request(RequestInfo("r"))
+    clock.travel(clock.now() + REASON_LIVES)
+    await run(read, billing)
+    assert (await last(owner))["reason"] is None, "asked again after a working day"
+    support, chief = await a_user(owner, "SUPPORT"), await a_user(owner, "SUPERADMIN")
+    grant = await granted(support, chief, partners[2], ticket="SUP-7")
+    await run(read, support)
+    entry = await last(owner)
+    assert (entry["reason"], entry["partner_ids"]) == ("SUP-7: the wallet is empty", [partners[2].id])
+    assert encode_id("AccessGrant", entry["access_grant_id"]) == grant
+
+
+async def test_where_a_reason_is_required_none_is_refused(
+    owner: asyncpg.Connection, partners: list[Partner], billing: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONTORA_ACCESS_REASON", "required")
+    get_settings.cache_clear()
+    looks = ["{ partners { nodes { id } } }", '{ partnerSearch(query: "Alpha") { matches { score } } }']
+    for source in looks:
+        refused = await run(source, billing)
+        assert refused["data"] is None
+        assert refused["errors"][0]["extensions"]["code"] == "ACCESS_REASON_REQUIRED"
+        assert "accessReasonSet" in refused["errors"][0]["message"]
+    assert await count(owner) == 0
+    assert not (await run("{ products { nodes { id } } }", billing))["errors"], "nobody's data"
+    token = replace(billing, session_id=None, api_token_id=1)
+    assert (await payload(STATE, token, reason="a good reason"))["userErrors"] == [{"code": "NO_SESSION"}]
+    enter_request(RequestInfo("r", access_reason="reconciliation"))
+    assert not (await run(looks[0], token))["errors"]
+    enter_request(RequestInfo("r"))
+    await payload(STATE, billing, reason="a good reason")
+    for source in looks:
+        assert not (await run(source, billing))["errors"], "known at once, before the session is looked up again"
+    assert not (await run(looks[0], Principal("partner", ROLES[OWNER_OF_ALPHA][1], partner_id=partners[0].id)))[
+        "errors"
+    ]
+
+
+async def test_a_partner_sees_who_looked_and_searching_the_log_is_logged(
+    owner: asyncpg.Connection, partners: list[Partner], billing: Principal
+) -> None:
+    await run("query Card($id: ID!) { partner(id: $id) { name } }", billing, id=encode_id("Partner", partners[1].id))
+    await run("query All { partners { nodes { name } } }", billing)
+    source = """{ accessLogEntries { totalCount nodes { createdAt userId roles operationName reason partnerIds } } }"""
+    own = Principal("partner", ROLES[OWNER_OF_ALPHA][1], partner_id=partners[0].id, user_id=99)
+    told = (await run(source, own))["data"]["accessLogEntries"]
+    assert told["totalCount"] == 1
+    assert told["nodes"][0].pop("createdAt")
+    assert told["nodes"] == [
+        {
+            "userId": str(billing.user_id),
+            "roles": ["BILLING"],
+            "operationName": "All",
+            "reason": None,
+            "partnerIds": [str(partners[0].id)],
+        }
+    ]
+    auditor = await a_user(owner, "AUDITOR")
+    filtered = """query Search($p: ID!, $u: ID!) { accessLogEntries(
+        filter: {partnerId: $p, userId: $u, operationName: "Card", createdFrom: "2020-01-01T00:00:00Z"},
+        orderBy: {field: LOOKED_AT}) { nodes { partnerIds } } }"""
+    ids = {"p": encode_id("Partner", partners[1].id), "u": encode_id("User", billing.user_id or 0)}
+    found = await run(filtered, auditor, **ids)
+    assert found["data"] == {"accessLogEntries": {"nodes": [{"partnerIds": [str(partners[1].id)]}]}}
+    entry = await last(owner)
+    assert (entry["operation_name"], entry["user_id"]) == ("Search", auditor.user_id)
