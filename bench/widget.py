@@ -32,7 +32,9 @@ PARTNERS = 20_000
 CONCURRENCY = 8
 SECRET = "a-secret-as-long-as-they-should-be"
 CLIENT = uuid.UUID("01d01160-d7a0-4087-b4af-6a1bb83fcd1d")
-STAFF = Principal(kind="staff", permissions=frozenset({"oauth_token:refresh"}), roles=("SUPERADMIN",))
+STAFF = Principal(
+    kind="staff", permissions=frozenset({"oauth_token:refresh", "partner:all_rows"}), roles=("SUPERADMIN",)
+)
 TOKENS = """
     INSERT INTO oauth_tokens (partner_id, install_id, access_token_encrypted, refresh_token_encrypted, expires_at)
     SELECT partner_id, id, '', '', now() + interval '1 day' FROM installs

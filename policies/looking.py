@@ -19,8 +19,8 @@ def stated_reason() -> str | None:
     Raises:
         InvalidAccessReason: it is too short or too long.
     """
-    told = current_request().access_reason
-    return None if told is None else checked_reason(unquote(told), field=(REASON_HEADER,))
+    told = (current_request().access_reason or "").strip()
+    return None if not told else checked_reason(unquote(told), field=(REASON_HEADER,))
 
 
 def lacks_reason(principal: Principal) -> bool:

@@ -40,8 +40,11 @@ def test_what_the_roles_promise() -> None:
     assert ROLES["SUPERADMIN"][1] == ALL
     assert not ROLES["DEVELOPER"][1] & (PERSONAL | {"partner:read", "install:read", "invoice:read", "wallet:read"})
     assert not {name for name in ROLES["AUDITOR"][1] | ROLES["SUPPORT"][1] if name.endswith(CHANGES)} - {
-        "api_token:write"
+        "api_token:write",
+        "partner_note:write",
     }
+    held = {name for name, (_, permissions) in ROLES.items() if "partner:all_rows" not in permissions}
+    assert held == {"SUPPORT", *PARTNER_ROLES}
     assert {name for name in ALL if name.endswith(":read")} <= ROLES["AUDITOR"][1]
     for name in PARTNER_ROLES:
         assert not ROLES[name][1] & {"payment:detail", "product:configure", "user:read", "audit:read", "job:read"}

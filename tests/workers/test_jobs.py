@@ -111,6 +111,6 @@ async def test_a_message_in_hand_is_left_alone(effects: Connection) -> None:
 
 
 async def test_readers_of_jobs_run_nothing(jobs: None) -> None:
-    reader = Principal(kind="staff", permissions=frozenset({"job:read"}))
+    reader = Principal(kind="staff", permissions=frozenset({"job:read", "partner:all_rows"}))
     answer = await run(RUN, reader, input={"name": "test.effect"})
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"

@@ -1,5 +1,8 @@
 // The tabs that a first visitor finds: those whose needs one's permissions meet. A test checks documents and needs
 // against the schema.
+// Why partners' data is looked at; stands in the access log. Or say it once for the whole session: accessReasonSet.
+const REASON = JSON.stringify({ "X-Kontora-Reason": "getting to know Kontora" }, null, 2);
+
 export const examples = [
   {
     needs: [],
@@ -49,6 +52,7 @@ query Partners {
   }
 }
 `,
+    headers: REASON,
   },
   {
     needs: ["invoice:read", "partner:read", "payment:read"],
@@ -124,6 +128,95 @@ query Health {
       error
       attempts
       createdAt
+    }
+  }
+}
+`,
+  },
+  {
+    needs: ["access_grant:request", "access_grant:read"],
+    query: `# Support: find the partner and ask for access to its data; somebody else decides. Then it is yours to read.
+query PartnerToAskFor {
+  accessGrantPartners(query: "Lotos") {
+    partnerId
+    name
+  }
+  accessGrants(first: 5) {
+    nodes {
+      id
+      partnerName
+      status
+      inForce
+      expiresAt
+    }
+  }
+}
+
+mutation AskForAccess($input: AccessGrantRequestInput!) {
+  accessGrantRequest(input: $input) {
+    accessGrant {
+      id
+      status
+      expiresAt
+    }
+    userErrors {
+      code
+      message
+      field
+    }
+  }
+}
+`,
+    variables: JSON.stringify(
+      { input: { partnerId: "from accessGrantPartners", ticket: "SUP-102", reason: "The widget is silent", minutes: 60 } },
+      null,
+      2,
+    ),
+  },
+  {
+    needs: ["access_grant:approve", "access_grant:read"],
+    query: `# Who waits for access to a partner's data; approve, or accessGrantDeny.
+query WaitingForAccess {
+  accessGrants(first: 20, filter: { status: [REQUESTED] }) {
+    nodes {
+      id
+      partnerName
+      ticket
+      reason
+      minutes
+      requestedByNumber
+      createdAt
+    }
+  }
+}
+
+mutation Approve($input: AccessGrantApproveInput!) {
+  accessGrantApprove(input: $input) {
+    accessGrant {
+      status
+      expiresAt
+    }
+    userErrors {
+      code
+      message
+    }
+  }
+}
+`,
+    variables: JSON.stringify({ input: { id: "from accessGrants", note: "For this call only" } }, null, 2),
+  },
+  {
+    needs: ["access_log:read"],
+    query: `# Who looked at partners' data, at what and why. A partner sees the looks at its own.
+query Looks {
+  accessLogEntries(first: 20) {
+    nodes {
+      createdAt
+      userId
+      roles
+      operationName
+      partnerIds
+      reason
     }
   }
 }

@@ -42,7 +42,7 @@ createRoot(document.getElementById("graphiql")).render(
     GraphiQL,
     {
       fetcher,
-      defaultTabs: permitted.map(({ query, variables }) => ({ query, variables })),
+      defaultTabs: permitted.map(({ query, variables, headers }) => ({ query, variables, headers })),
       shouldPersistHeaders: false,
     },
     logo,
