@@ -56,7 +56,9 @@ class Subscription(Keyed, Updated, Base):
             "ix_subscriptions_to_invoice",
             "ends_at",
             "id",
-            postgresql_where=text("status = 'ACTIVE' AND (invoiced_until IS NULL OR invoiced_until < ends_at)"),
+            postgresql_where=text(
+                "status IN ('ACTIVE', 'PAST_DUE') AND (invoiced_until IS NULL OR invoiced_until < ends_at)"
+            ),
         ),
         Index("ix_subscriptions_status_recent", "status", text("id DESC")),
         Index("ix_subscriptions_due", "ends_at", postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')")),

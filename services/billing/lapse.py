@@ -11,8 +11,9 @@ from core import clock
 from core.principal import SYSTEM
 from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
 from domain.installs import InstallStatus
+from domain.partners import PartnerMay, PartnerStatus, allows
 from domain.renewals import grace_end
-from models import Install, Invoice, Plan, Subscription
+from models import Install, Invoice, Partner, Plan, Subscription
 from services.billing.announce import announce, show_on_install
 from services.billing.log import record_change, told
 
@@ -25,7 +26,8 @@ async def lapse_due(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
 
     A trial expires; a period that was cancelled for its end is CANCELED; an unpaid one becomes PAST_DUE once its
     renewal was billed and no charge is planned or under way, and EXPIRED after the plan's days of grace. A paused
-    one waits.
+    one waits. Where the partner's standing stops renewals, nothing is waited for: nobody is billed later for time
+    without access.
     """
     now = clock.now()
     due = await _due(session, now, rows)
@@ -45,18 +47,21 @@ async def lapse_due(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
 
 async def _due(session: AsyncSession, now: datetime, rows: int) -> list[tuple[Subscription, Install, int]]:
     """Subscriptions whose step is due, with their installs, both locked; those of another process are left to it."""
+    may_renew = Partner.status.in_([status for status in PartnerStatus if allows(status, PartnerMay.RENEW)])
     waiting = (
         select(Invoice.id)
         .where(
             Invoice.subscription_id == Subscription.id,
             Invoice.kind == InvoiceKind.RENEWAL,
-            or_(Invoice.next_charge_at.is_not(None), Invoice.status == InvoiceStatus.CHARGING),
+            or_(Invoice.next_charge_at.is_not(None) & may_renew, Invoice.status == InvoiceStatus.CHARGING),
         )
+        .correlate(Subscription, Partner)
         .exists()
     )
     # After an outage the run of renewals may come later than this one; nobody loses access for a bill not written.
     unbilled = (
-        Install.status.is_distinct_from(InstallStatus.DISABLED)
+        may_renew
+        & Install.status.is_distinct_from(InstallStatus.DISABLED)
         & Subscription.plan_id.is_not(None)
         & (func.coalesce(Subscription.invoiced_until, Subscription.starts_at) < Subscription.ends_at)
     )
@@ -65,6 +70,7 @@ async def _due(session: AsyncSession, now: datetime, rows: int) -> list[tuple[Su
     wanted = (
         select(Subscription, Install, grace)
         .join(Install, Install.id == Subscription.install_id)
+        .join(Partner, Partner.id == Subscription.partner_id)
         .outerjoin(Plan, Plan.id == Subscription.plan_id)
         .where(
             Subscription.ends_at <= now,

@@ -146,7 +146,8 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "told_at": Text(),
 }
 _TYPED = tuple(bindparam(name, type_=kind) for name, kind in _TYPES.items())
-_STATEMENT = text(_ISSUE.format(which="s.status = 'ACTIVE'")).bindparams(*_TYPED)
+# One that is past due without a bill was held back by its partner's standing, or its bill was withdrawn.
+_STATEMENT = text(_ISSUE.format(which="s.status IN ('ACTIVE', 'PAST_DUE')")).bindparams(*_TYPED)
 _ONE = text(_ISSUE.format(which="s.id = :subscription")).bindparams(*_TYPED)
 
 

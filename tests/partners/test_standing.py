@@ -125,6 +125,30 @@ async def renews(owner: asyncpg.Connection, world: World, status: PartnerStatus)
     return bool(billed)
 
 
+async def test_nobody_is_billed_later_for_time_without_access(owner: asyncpg.Connection, world: World) -> None:
+    await subscribe(owner, world, STAFF)
+    await stand(owner, world, PartnerStatus.SUSPENDED)
+    held = []
+    for days in (-1, 0, 2, 4):
+        await night(owner, END + timedelta(days=days, minutes=1))
+        held.append(await owner.fetchval("SELECT status FROM subscriptions"))
+    assert held == ["ACTIVE", "PAST_DUE", "PAST_DUE", "EXPIRED"]
+    await stand(owner, world, PartnerStatus.ACTIVE)
+    await night(owner, END + timedelta(days=90))
+    assert await owner.fetchval("SELECT count(*) FROM invoices WHERE kind = 'RENEWAL'") == 0
+
+
+async def test_back_within_the_days_of_grace_it_is_billed_and_goes_on(owner: asyncpg.Connection, world: World) -> None:
+    await subscribe(owner, world, STAFF)
+    await stand(owner, world, PartnerStatus.SUSPENDED)
+    await night(owner, END + timedelta(minutes=1))
+    await stand(owner, world, PartnerStatus.ACTIVE)
+    await night(owner, END + timedelta(days=2))
+    found = await owner.fetchrow("SELECT status, ends_at::date::text FROM subscriptions")
+    assert found is not None
+    assert tuple(found) == ("ACTIVE", "2027-03-31")
+
+
 async def pays(owner: asyncpg.Connection, world: World, status: PartnerStatus) -> bool:
     async with transaction() as session:
         invoice, _ = await billing.create_subscription(
