@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -16,13 +17,13 @@ from core import clock
 from core.database import transaction
 from core.errors import KontoraError, UserError
 from domain.billing import PaymentStatus
-from domain.catalog import Term
+from domain.catalog import ProductKind, Term
 from domain.partners import PartnerStatus
 from domain.refunds import RefundedCoins, RefundedSubscription
 from domain.subscription_actions import CancelWhen
 from gateways.sandbox.client import GOOD_CARD, notification
 from ledger import verify as ledger
-from models import Install, Invoice, Partner, Payment, Product, Subscription
+from models import Install, Invoice, Partner, Payment, Plan, PlanPrice, Product, Subscription
 from services import billing, installs, partner_standing, partners
 from services.billing.verify import verify_billing
 from tests.billing.conftest import STAFF
@@ -48,14 +49,6 @@ def changed(verb: Any, **more: Any) -> Act:
     async def act(install: int) -> None:
         found = await newest(Subscription, install)
         await change(verb, Subscribed(None, found.id), **more)  # type: ignore[arg-type]
-
-    return act
-
-
-def in_transaction(work: Callable[[Any, int], Awaitable[Any]]) -> Act:
-    async def act(install: int) -> None:
-        async with transaction() as session:
-            await work(session, install)
 
     return act
 
@@ -94,11 +87,28 @@ async def refund(install: int) -> None:
         )  # fmt: skip
 
 
-async def standing(session: Any, install: int) -> None:
-    found = await session.get_one(Install, install)
-    partner = await partners.load(session, STAFF, found.partner_id, lock=True)
-    status = PartnerStatus.BLOCKED if partner.status == PartnerStatus.ACTIVE else PartnerStatus.ACTIVE
-    await partner_standing.change_status(session, STAFF, partner, status=status, reason="x", version=None)
+async def standing(install: int) -> None:
+    """The partner is blocked, and a moment later it is not."""
+    for status in (PartnerStatus.BLOCKED, PartnerStatus.ACTIVE):
+        async with transaction() as session:
+            found = await session.get_one(Install, install)
+            partner = await partners.load(session, STAFF, found.partner_id, lock=True)
+            await partner_standing.change_status(session, STAFF, partner, status=status, reason="x", version=None)
+
+
+async def reinstall(install: int) -> None:
+    """Uninstalled, installed again, activated."""
+    async with transaction() as session:
+        found = await installs.disable(session, STAFF, install_id=install)
+        key = {"partner_id": found.partner_id, "product_id": found.product_id}
+    async with transaction() as session:
+        await installs.create(session, STAFF, **key)
+    await activate(install)
+
+
+async def activate(install: int) -> None:
+    async with transaction() as session:
+        await installs.activate(session, STAFF, install_id=install)
 
 
 async def night(_: int) -> None:
@@ -110,19 +120,21 @@ async def night(_: int) -> None:
             await work(session)
 
 
-def acts(world: Any) -> list[Act]:
-    order = {"plan_id": world.plan, "term": Term.MONTH, "seats": 3, "replace": True}
+def acts(plan: dict[int, int]) -> list[Act]:
+    async def order(install: int) -> None:
+        async with transaction() as session:
+            await billing.create_subscription(
+                session, STAFF, install_id=install, plan_id=plan[install], term=Term.MONTH, seats=3, replace=True
+            )
+
     return [
-        in_transaction(lambda session, install: installs.activate(session, STAFF, install_id=install)),
-        in_transaction(lambda session, install: installs.disable(session, STAFF, install_id=install)),
-        in_transaction(lambda session, install: billing.create_subscription(session, STAFF, install_id=install, **order)),
-        in_transaction(standing),
-        told, told, told, pay_by_hand, refund, night, night,
+        activate, reinstall, standing, refund, pay_by_hand,
+        *([order] * 3), *([told] * 4), *([night] * 3),
         changed(billing.add_seats, seats=9),
         changed(billing.change_plan_now, wanted=billing.Wanted(term=Term.YEAR)),
         changed(billing.remove_seats, seats=2),
         changed(billing.pause_subscription),
-        changed(billing.resume_subscription),
+        *([changed(billing.resume_subscription)] * 2),
         changed(billing.cancel_subscription, when=CancelWhen.NOW),
         changed(billing.extend_subscription, by=billing.Extension(months=1), note="x"),
         changed(billing.bill_renewal),
@@ -135,10 +147,15 @@ async def test_no_deadlock_and_the_books_agree(world: Any, owner: asyncpg.Connec
     chosen = random.Random(seed)
     async with transaction() as session:
         partner = await session.get_one(Partner, world.partner)
-        second = Install(partner_id=partner.id, product_id=await _another_product(session))
-        session.add(second)
+        other = Product(name="Other", code="other", kind=ProductKind.SAAS)
+        session.add(other)
         await session.flush()
-        targets = [world.install, second.id]
+        second = Install(partner_id=partner.id, product_id=other.id)
+        dear = Plan(product_id=other.id, name="Dear")
+        session.add_all([second, dear])
+        await session.flush()
+        session.add(PlanPrice(plan_id=dear.id, term=Term.MONTH, unit_price=Decimal(1000), currency="RUB"))
+        plan = {world.install: world.plan, second.id: dear.id}
     unexpected: list[BaseException] = []
 
     async def attempt(act: Act, install: int) -> None:
@@ -149,23 +166,18 @@ async def test_no_deadlock_and_the_books_agree(world: Any, owner: asyncpg.Connec
         except Exception as error:  # noqa: BLE001 - told below, all at once
             unexpected.append(error)
 
-    for day in (0, 25, 31, 40):
+    for install in plan:
+        await acts(plan)[5](install)
+        await told(install)
+    for day in (0, 25, 6, 40):
         clock.travel(clock.now() + timedelta(days=day))
-        works = [attempt(chosen.choice(acts(world)), chosen.choice(targets)) for _ in range(TASKS)]
+        works = [attempt(chosen.choice(acts(plan)), chosen.choice(list(plan))) for _ in range(TASKS)]
         waiting = await owner.fetch("SELECT id FROM outbox_messages WHERE status = 'PENDING' AND kind LIKE 'payment.%'")
         works += [attempt(lambda key: process(key), row["id"]) for row in waiting]
         await asyncio.wait_for(asyncio.gather(*works), 60)
-        await run_messages(owner, "payment.notification")
-        await run_messages(owner, "invoice.charge")
+        for kind in ("payment.notification", "invoice.charge", "refund.send"):
+            await run_messages(owner, kind)
     assert unexpected == []
     async with transaction() as session:
         assert await verify_billing(session) == []
         assert await ledger.verify(session) == []
-
-
-async def _another_product(session: Any) -> int:
-    product = Product(name="Other", code="other", kind="SAAS")
-    session.add(product)
-    await session.flush()
-    found: int = product.id
-    return found
