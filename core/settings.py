@@ -139,6 +139,10 @@ class Settings(BaseSettings):
     tbank_url: str = Field(default="https://securepay.tinkoff.ru/v2/", description="Base address of T-Bank's API v2.")
     tbank_terminal_key: str | None = Field(default=None, description="T-Bank terminal key.")
     tbank_password: SecretStr | None = Field(default=None, description="T-Bank terminal password.")
+    tbank_two_stage: bool = Field(
+        default=False,
+        description="Payments are held first and confirmed by us, which releases money that came for a withdrawn bill.",
+    )
     tbank_taxation: str = Field(default="usn_income", description="Taxation of 54-FZ receipts.")
     tbank_vat: str = Field(default="none", description="VAT rate code of 54-FZ receipt lines, for example `vat22`.")
     tbank_payment_method: Literal["full_prepayment", "prepayment", "advance", "full_payment"] = Field(

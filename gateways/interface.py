@@ -120,12 +120,14 @@ class GatewayState:
 class Gateway(Protocol):
     """A payment gateway. Calls raise GatewayRefused and GatewayUnanswered; none is made inside a transaction.
 
-    ``hard_declines`` are the gateway's error codes after which a stored card will never work again.
+    ``hard_declines`` are the gateway's error codes after which a stored card will never work again. With ``two_stage``
+    money is held until it is confirmed.
     """
 
     name: str
     accepted: str
     hard_declines: frozenset[str]
+    two_stage: bool
 
     async def ping(self) -> None:
         """Make sure that the gateway is there; GatewayUnanswered where it is not."""
@@ -150,6 +152,9 @@ class Gateway(Protocol):
         Parameters:
             receipt: of what is given back, for a part of the payment; the whole needs none.
         """
+
+    async def confirm(self, gateway_payment_id: str, amount: Decimal) -> GatewayState:
+        """Take money that is held."""
 
     async def close(self, gateway_payment_id: str, key: str) -> GatewayState:
         """See to it that an unpaid payment takes no money any more; gives its state where it is not unpaid."""

@@ -20,5 +20,8 @@ def gateway(name: str | None = None) -> Gateway:
     if wanted == "sandbox" and settings.mode == "sandbox":
         return SandboxGateway(settings.base_url)
     if wanted == "tbank" and settings.tbank_terminal_key and settings.tbank_password:
-        return TBankGateway(settings.tbank_url, settings.tbank_terminal_key, settings.tbank_password.get_secret_value())
+        password = settings.tbank_password.get_secret_value()
+        return TBankGateway(
+            settings.tbank_url, settings.tbank_terminal_key, password, two_stage=settings.tbank_two_stage
+        )
     raise NotFound.of(f"payment gateway {wanted[:40]!r}")

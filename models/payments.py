@@ -70,13 +70,17 @@ class PaymentStateChange(Keyed, Base):
 
 
 class GatewayNotification(Keyed, Base):
-    """A gateway's message exactly as it came, kept before anything is done with it."""
+    """A gateway's message, kept before anything is done with it.
+
+    ``raw_encrypted`` is the text exactly as it came; ``raw`` is the same for people, without the keys of stored cards.
+    """
 
     __tablename__ = "gateway_notifications"
     __table_args__ = (checked("status", NotificationStatus),)
 
     gateway: Mapped[str]
     raw: Mapped[str]
+    raw_encrypted: Mapped[str | None]
     headers: Mapped[dict[str, Any]]
     status: Mapped[NotificationStatus] = mapped_column(StrEnumColumn(NotificationStatus), server_default="RECEIVED")
     payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id"), index=True)

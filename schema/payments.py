@@ -103,7 +103,7 @@ GatewayNotificationOrder = order_input("GatewayNotification")
 @bound(
     models.GatewayNotification,
     requires="payment:detail",
-    description="A gateway's message, kept as it came (INV-3).",
+    description="A gateway's message (INV-3).",
 )
 class GatewayNotification(Node):
     """A gateway's message."""
@@ -111,7 +111,7 @@ class GatewayNotification(Node):
     gateway: Any = column(models.GatewayNotification.gateway, "Name of the gateway.")
     status: Any = column(models.GatewayNotification.status, "What became of it.")
     reason: Any = column(models.GatewayNotification.reason, "Why it was ignored or rejected.")
-    raw: Any = column(models.GatewayNotification.raw, "The body as received.")
+    raw: Any = column(models.GatewayNotification.raw, "The body as received, without keys of cards.")
     applied_at: Any = column(models.GatewayNotification.applied_at, "When it was applied.")
     created_at: Any = column(models.GatewayNotification.created_at, "When it came.")
     payment: Any = to_one(

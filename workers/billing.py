@@ -14,7 +14,7 @@ from gateways.interface import GatewayUnanswered
 from services import billing
 from services.billing import reconciliation
 from services.billing.charging import CHARGE
-from services.billing.closing import CLOSE
+from services.billing.closing import CLOSE, CONFIRM
 from services.billing.payments import REFRESH, InFlight
 from services.billing.reconciliation import RECONCILE
 from services.billing.refunding import SEND
@@ -39,6 +39,12 @@ async def open_payment(message: Message) -> None:
 async def close_payment(message: Message) -> None:
     """See to it that a link takes no money any more."""
     await billing.close_payment(message.payload["paymentId"])
+
+
+@stepwise_handler(CONFIRM, max_attempts=15)
+async def confirm_payment(message: Message) -> None:
+    """Take money that is held, or release it."""
+    await billing.confirm_payment(message.payload["paymentId"])
 
 
 @outbox_handler("payment.notification", max_attempts=20)

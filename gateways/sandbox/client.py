@@ -42,6 +42,7 @@ class SandboxGateway:
     name = "sandbox"
     accepted = "OK"
     hard_declines = frozenset({"LOST_CARD"})
+    two_stage = False
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
@@ -95,6 +96,10 @@ class SandboxGateway:
             amount=amount,
             raw={"status": "REFUNDED"},
         )
+
+    async def confirm(self, gateway_payment_id: str, amount: Decimal) -> GatewayState:
+        """Nothing: no money is ever held here."""
+        return await self.state(gateway_payment_id)
 
     async def close(self, gateway_payment_id: str, key: str) -> GatewayState:
         """The pay page asks us for the state, so nothing is left to be told."""

@@ -51,16 +51,18 @@ class TBankGateway:
         url: base address, ending in `/v2/`.
         terminal_key: the terminal.
         password: its password, the secret of all signatures.
+        two_stage: whether money is held until it is confirmed.
     """
 
     name = "tbank"
     accepted = "OK"
     hard_declines = HARD_DECLINES
 
-    def __init__(self, url: str, terminal_key: str, password: str) -> None:
+    def __init__(self, url: str, terminal_key: str, password: str, *, two_stage: bool = False) -> None:
         self._url = url if url.endswith("/") else f"{url}/"
         self._terminal_key = terminal_key
         self._password = password
+        self.two_stage = two_stage
 
     async def ping(self) -> None:
         """Any answer of the server counts; nothing is asked of it."""
@@ -73,14 +75,14 @@ class TBankGateway:
             raise GatewayUnanswered(f"T-Bank answers {answer.status_code}")
 
     async def open(self, request: OpenRequest) -> GatewayState:
-        """`Init`: one-stage, with the receipt where an email is known."""
+        """`Init`, with the receipt where it is known who gets it."""
         if request.currency != "RUB":
             raise GatewayRefused(f"T-Bank takes RUB, not {request.currency}", "CURRENCY")
         parameters: dict[str, Any] = {
             "Amount": minor_units(request.amount),
             "OrderId": request.order_id,
             "Description": request.description[:LONGEST_DESCRIPTION],
-            "PayType": "O",
+            "PayType": "T" if self.two_stage else "O",
             "NotificationURL": request.notification_url,
             "SuccessURL": request.return_url,
             "FailURL": request.return_url,
@@ -119,6 +121,10 @@ class TBankGateway:
         if receipt is not None:
             parameters["Receipt"] = _receipt(receipt)
         return _state(await self._call("Cancel", parameters))
+
+    async def confirm(self, gateway_payment_id: str, amount: Decimal) -> GatewayState:
+        """`Confirm`: the whole amount that is held."""
+        return _state(await self._call("Confirm", {"PaymentId": gateway_payment_id, "Amount": minor_units(amount)}))
 
     async def close(self, gateway_payment_id: str, key: str) -> GatewayState:
         """`Cancel` of a payment that waits; one that does not is left alone."""
@@ -170,7 +176,7 @@ class TBankGateway:
             raise GatewayUnanswered(f"T-Bank had an internal error in {method}")
         if not answer.get("Success") and "Status" not in answer:
             raise GatewayRefused(_message(answer) or f"{method} was refused", code)
-        if not answer.get("Success") and method in ("Init", "Cancel"):
+        if not answer.get("Success") and method in ("Init", "Confirm", "Cancel"):
             raise GatewayRefused(_message(answer) or f"{method} was refused", code)
         return answer
 

@@ -243,7 +243,7 @@ class TBankEmulator:
             raise _Refused("10", "Метод Charge заблокирован для данного терминала")
         if payment.status != "NEW":
             raise _Refused("8", "Неверный статус транзакции")
-        payment.status = "CONFIRMED"
+        payment.status = "AUTHORIZED" if payment.two_stage else "CONFIRMED"
         payment.left = payment.amount
         return _told(payment)
 

@@ -26,7 +26,7 @@ from services.billing.refunding import ask_for_open_refunds, send_refund
 from services.billing.refunds import RefundQuote, preview_refund, request_refund
 from services.billing.renewals import issue_due_renewals
 from services.billing.renewing import bill_renewal, plan_charge, set_auto_renew
-from services.billing.repair import close_payment, repair_payment
+from services.billing.repair import close_payment, confirm_payment, repair_payment
 from services.billing.seats import add_seats, preview_seats, remove_seats
 from services.billing.standing import actions_of
 from services.billing.subscriptions import create_subscription, preview_subscription
@@ -51,6 +51,7 @@ __all__ = [
     "change_plan_now",
     "charge_invoice",
     "close_payment",
+    "confirm_payment",
     "correct_subscription",
     "create_invoice",
     "create_subscription",

@@ -1,4 +1,4 @@
-"""Links that must take no money any more: their invoice is paid another way, or was withdrawn (INV-2, INV-3)."""
+"""What the gateway is told when an invoice needs a payment no more, or takes the money that is held (INV-2, INV-3)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from models import Invoice, Payment
 from services.outbox import enqueue
 
 CLOSE = "payment.close"
+CONFIRM = "payment.confirm"
 NOT_OPENED = (PaymentStatus.NEW, PaymentStatus.UNKNOWN)
 
 
@@ -29,3 +30,9 @@ async def close_links(session: AsyncSession, invoice: Invoice, *, but: Payment |
             key = f"{CLOSE}:{payment_id}"
             message = {"paymentId": payment_id}
             await enqueue(session, CLOSE, message, ordering_key=key, partner_id=invoice.partner_id)
+
+
+async def confirm_held(session: AsyncSession, payment: Payment) -> None:
+    """Have money that is held taken after commit, or released where its bill was withdrawn meanwhile."""
+    message = {"paymentId": payment.id}
+    await enqueue(session, CONFIRM, message, ordering_key=f"{CONFIRM}:{payment.id}", partner_id=payment.partner_id)

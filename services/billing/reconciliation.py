@@ -118,6 +118,10 @@ async def _compare(report_id: int, payment: Payment) -> None:
         await _note(report_id, payment, DifferenceKind.MISSING, "unknown", repaired=False)
         await _count(report_id, checked=1, unanswered=0)
         return
+    if payment.rrn is None and state.rrn is not None:
+        async with transaction() as session:
+            kept = await session.get_one(Payment, payment.id, with_for_update={"key_share": True})
+            kept.rrn = state.rrn
     found = differences(payment.status, payment.amount, state.status, state.amount)
     if any(kind == DifferenceKind.STATE and safe for kind, safe in found):
         await apply_state(payment.id, state, source="reconciliation")
@@ -131,9 +135,11 @@ async def _ask(payment: Payment) -> GatewayState | None:
     """What the gateway says; None where it does not know the payment."""
     service = gateway(payment.gateway)
     try:
-        if payment.gateway_payment_id is not None:
+        # Looking for the order tells the retrieval reference number too, which a gateway may tell nowhere else.
+        found = await service.find(payment.order_id) if payment.rrn is None else None
+        if found is None and payment.gateway_payment_id is not None:
             return await service.state(payment.gateway_payment_id)
-        return await service.find(payment.order_id)
+        return found
     except GatewayRefused:
         return None
 

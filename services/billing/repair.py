@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.database import transaction
-from domain.billing import PaymentMethod, PaymentStatus
+from domain.billing import INVOICE_TRANSITIONS, InvoiceStatus, PaymentMethod, PaymentStatus
 from gateways.interface import GatewayRefused
 from gateways.registry import gateway
-from models import Payment
+from models import Invoice, Payment
 from services.billing.charging import carry_on
 from services.billing.closing import NOT_OPENED
 from services.billing.payments import InFlight, apply_state, open_payment
@@ -29,6 +29,33 @@ async def repair_payment(payment_id: int) -> None:
     state = await (service.state(gateway_payment_id) if gateway_payment_id else service.find(order_id))
     if state is not None:
         await apply_state(payment_id, state, source="repair")
+    if service.two_stage:
+        await confirm_payment(payment_id)
+
+
+async def confirm_payment(payment_id: int) -> None:
+    """Take money that is held for an invoice that waits for it, and release any other; safe to call again.
+
+    Raises:
+        GatewayUnanswered: no answer came; the next call asks first.
+    """
+    async with transaction() as session:
+        payment = await session.get_one(Payment, payment_id)
+        invoice = await session.get_one(Invoice, payment.invoice_id)
+        wanted = InvoiceStatus.PAID in INVOICE_TRANSITIONS[invoice.status]
+        gateway_payment_id, amount = payment.gateway_payment_id, payment.amount
+    if payment.status != PaymentStatus.AUTHORIZED or gateway_payment_id is None:
+        return
+    service = gateway(payment.gateway)
+    try:
+        if wanted:
+            state = await service.confirm(gateway_payment_id, amount)
+        else:
+            state = await service.cancel(gateway_payment_id, amount, payment.order_id)
+    except GatewayRefused:
+        # It is confirmed or released already; whichever it is, the gateway says so.
+        state = await service.state(gateway_payment_id)
+    await apply_state(payment_id, state, source="confirm")
 
 
 async def close_payment(payment_id: int) -> None:

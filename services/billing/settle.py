@@ -11,12 +11,13 @@ from core import clock
 from core.principal import Principal
 from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentMethod, PaymentStatus
 from gateways.interface import GatewayState
+from gateways.registry import gateway
 from models import Install, Invoice, Payment
 from services import audit
 from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
 from services.billing.changes_paid import plan_paid, seats_paid
-from services.billing.closing import close_links
+from services.billing.closing import close_links, confirm_held
 from services.billing.coins import coins_paid
 from services.billing.refunding import refund_told
 from services.billing.renew import charge_declined, renew_paid
@@ -56,7 +57,9 @@ async def follow_payment(
     if payment.status in _MONEY_CAME and payment.confirmed_at is None:
         payment.confirmed_at = clock.now()
         await settle(session, actor, invoice, install, payment, rebill_id=state.rebill_id)
-    if payment.status in _REFUNDED:
+    if payment.status == PaymentStatus.AUTHORIZED and gateway(payment.gateway).two_stage:
+        await confirm_held(session, payment)
+    elif payment.status in _REFUNDED:
         await refund_told(session, payment, state, invoice=invoice, install=install)
     elif payment.status in _ENDED_UNPAID and before != PaymentStatus.CONFIRMED:
         await _move(session, actor, invoice, InvoiceStatus.FAILED)

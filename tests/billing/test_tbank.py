@@ -12,7 +12,7 @@ import httpx
 import orjson
 import pytest
 
-from core import http
+from core import clock, crypto, http
 from core.database import transaction
 from core.principal import Principal
 from core.settings import get_settings
@@ -25,6 +25,7 @@ from gateways.tbank.token import token
 from models import Payment
 from services import billing
 from services.billing import payments as billing_payments
+from services.billing import reconciliation
 from services.billing.one_off import AskedLine
 from web.app import app
 from workers.outbox import Outcome, process
@@ -266,6 +267,38 @@ async def test_a_withdrawn_bills_link_is_closed_at_the_bank(
         )
         assert left == (("CONFIRMED", "CONFIRMED") if faster else ("CANCELED", "CANCELED")), "nobody's money is touched"
     assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'payment.attention'") == 1
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_held_money_is_taken_or_released(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any, monkeypatch: pytest.MonkeyPatch, withdrawn: bool
+) -> None:
+    monkeypatch.setenv("KONTORA_TBANK_TWO_STAGE", "true")
+    get_settings.cache_clear()
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    await bank.pay(max(bank.payments))
+    await run_notifications(owner)
+    assert await owner.fetchval("SELECT status FROM payments") == "AUTHORIZED"
+    if withdrawn:
+        async with transaction(staff) as session:
+            invoice_id = (await session.get_one(Payment, payment_id)).invoice_id
+            await billing.cancel_invoice(session, staff, invoice_id=invoice_id)
+    confirm = await owner.fetchval("SELECT id FROM outbox_messages WHERE kind = 'payment.confirm'")
+    assert await process(confirm) is Outcome.DONE
+    await billing.confirm_payment(payment_id)
+    states = tuple(
+        await owner.fetchrow("SELECT p.status, i.status FROM payments p JOIN invoices i ON i.id = p.invoice_id")
+    )
+    assert states == (("REVERSED", "CANCELED") if withdrawn else ("CONFIRMED", "PAID"))
+    assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'payment.attention'") == 0
+    if not withdrawn:
+        raw = await owner.fetchval("SELECT raw FROM gateway_notifications")
+        assert '"RebillId":"***"' in raw
+        kept = await owner.fetchval("SELECT raw_encrypted FROM gateway_notifications")
+        assert "RebillId" in crypto.decrypt(kept, "gateway_notifications.raw")
+        await reconciliation.reconcile(clock.now().astimezone(reconciliation._zone()).date(), "tbank")
+        assert await owner.fetchval("SELECT rrn FROM payments") == "12345678"
 
 
 async def test_every_order_of_the_two_notifications_pays_once(
