@@ -55,7 +55,11 @@ class TimelineKind(StrEnum):
     """What an entry of the timeline tells of (PAR-4)."""
 
     NOTE = "NOTE"
+    CALL = "CALL"
+    MEETING = "MEETING"
     STATUS_CHANGE = "STATUS_CHANGE"
+    CONTRACT = "CONTRACT"
+    DOCUMENT = "DOCUMENT"
     INVOICE = "INVOICE"
     PAYMENT = "PAYMENT"
     REFUND = "REFUND"

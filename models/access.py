@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, Text,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.access import SessionKind, SignInMethod, UserKind, UserStatus
-from models.base import Base, Keyed, StrEnumColumn, Updated, checked
+from models.base import Base, Keyed, StrEnumColumn, Updated, checked, timeline_index
 
 
 class User(Keyed, Updated, Base):
@@ -86,10 +86,10 @@ class Session(Keyed, Base):
     """One sign-in; its refresh tokens are one family (ACC-1)."""
 
     __tablename__ = "sessions"
-    __table_args__ = (checked("kind", SessionKind), checked("method", SignInMethod))
+    __table_args__ = (checked("kind", SessionKind), checked("method", SignInMethod), timeline_index("sessions"))
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     kind: Mapped[SessionKind] = mapped_column(StrEnumColumn(SessionKind))
     method: Mapped[SignInMethod] = mapped_column(StrEnumColumn(SignInMethod), server_default="PASSWORD")
     second_factor: Mapped[bool] = mapped_column(server_default=text("false"))

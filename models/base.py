@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Identity,
+    Index,
     MetaData,
     Numeric,
     String,
@@ -21,6 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+# Name of a column that rows are found by and that nobody reads; where a table has one, reads leave it out.
+SEARCH_TEXT = "search_text"
 
 
 class StrEnumColumn(TypeDecorator[StrEnum]):
@@ -46,6 +50,11 @@ def checked(column: str, enum: type[StrEnum]) -> CheckConstraint:
     """The CHECK that keeps ``column`` to the members of ``enum``."""
     members = ", ".join(f"'{member.value}'" for member in enum)
     return CheckConstraint(f"{column} IN ({members})", name=f"{column}_allowed")
+
+
+def timeline_index(table: str) -> Index:
+    """The index that a partner's timeline reads a table by; it serves the foreign key too (PAR-4)."""
+    return Index(f"ix_{table}_timeline", "partner_id", "created_at", "id")
 
 
 class Base(DeclarativeBase):

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
 from domain.catalog import Term
-from models.base import Base, Coins, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+from models.base import Base, Coins, Currency, Keyed, Money, StrEnumColumn, Updated, checked, timeline_index
 
 
 class Subscription(Keyed, Updated, Base):
@@ -95,8 +95,9 @@ class SubscriptionChange(Keyed, Base):
     """One line of a subscription's change log (SUB-7); insert-only."""
 
     __tablename__ = "subscription_changes"
+    __table_args__ = (timeline_index("subscription_changes"),)
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"), index=True)
     action: Mapped[str]
     actor: Mapped[str]
@@ -183,6 +184,7 @@ class Invoice(Keyed, Updated, Base):
             postgresql_where=text("top_up AND status IN ('PENDING', 'CHARGING', 'ACTION_REQUIRED', 'FAILED')"),
         ),
         Index("ix_invoices_partner_recent", "partner_id", text("id DESC")),
+        timeline_index("invoices"),
         Index("ix_invoices_install_recent", "install_id", text("id DESC")),
         Index("ix_invoices_status_recent", "status", text("id DESC")),
     )

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.effects import DeadLetterStatus, EndpointPurpose, EventStatus, OutboxStatus
-from models.base import Base, Keyed, StrEnumColumn, Updated, checked
+from models.base import Base, Keyed, StrEnumColumn, Updated, checked, timeline_index
 
 
 class OutboxMessage(Keyed, Base):
@@ -73,10 +73,11 @@ class ProductEvent(Keyed, Base):
         UniqueConstraint("install_id", "sequence"),
         checked("status", EventStatus),
         Index("ix_product_events_product_order", "product_id", "order_xid", "id"),
+        timeline_index("product_events"),
     )
 
     event_id: Mapped[str] = mapped_column(unique=True)
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
     install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"))
     sequence: Mapped[int] = mapped_column(BigInteger)

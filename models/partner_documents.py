@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.partner_documents import PartnerDocumentKind, PartnerDocumentRejection, PartnerDocumentStatus
-from models.base import Base, Keyed, StrEnumColumn, Updated, checked
+from models.base import Base, Keyed, StrEnumColumn, Updated, checked, timeline_index
 
 
 class PartnerDocument(Keyed, Updated, Base):
@@ -37,6 +37,7 @@ class PartnerDocument(Keyed, Updated, Base):
         CheckConstraint("status <> 'REJECTED' OR rejection IS NOT NULL", name="rejection_told"),
         CheckConstraint("(status = 'DELETED') = (deleted_at IS NOT NULL)", name="deleted_at_of_status"),
         Index("ix_partner_documents_recent", "partner_id", text("id DESC")),
+        timeline_index("partner_documents"),
         Index("ix_partner_documents_contract", "contract_id", text("id DESC")),
         Index(
             "uq_partner_documents_replaces",

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.partners import ContractStatus, DeploymentType, NoteKind, PartnerStatus
-from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked, timeline_index
 
 # Folded and joined once, when a row is written: computing it for each row that a search looks at costs ten times the
 # search. Nobody reads it but the search.
@@ -90,6 +90,7 @@ class PartnerStatusChange(Keyed, Base):
     __table_args__ = (
         CheckConstraint("from_status <> to_status", name="changes"),
         Index("ix_partner_status_changes_recent", "partner_id", text("id DESC")),
+        timeline_index("partner_status_changes"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
@@ -111,6 +112,7 @@ class PartnerContract(Keyed, Updated, Base):
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="currency_of_amount"),
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
         Index("ix_partner_contracts_ends", "ends_at", "id"),
+        timeline_index("partner_contracts"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
@@ -130,7 +132,11 @@ class PartnerNote(Keyed, Base):
     """What one of us wrote about a partner; partners never see it. Insert-only."""
 
     __tablename__ = "partner_notes"
-    __table_args__ = (checked("kind", NoteKind), Index("ix_partner_notes_recent", "partner_id", text("id DESC")))
+    __table_args__ = (
+        checked("kind", NoteKind),
+        Index("ix_partner_notes_recent", "partner_id", text("id DESC")),
+        timeline_index("partner_notes"),
+    )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     kind: Mapped[NoteKind] = mapped_column(StrEnumColumn(NoteKind), server_default="NOTE")

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.billing import NotificationStatus, PaymentMethod, PaymentStatus
-from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked, timeline_index
 
 
 class Payment(Keyed, Updated, Base):
@@ -31,9 +31,10 @@ class Payment(Keyed, Updated, Base):
         Index("ix_payments_invoice_recent", "invoice_id", text("id DESC")),
         Index("ix_payments_status_recent", "status", text("id DESC")),
         Index("ix_payments_at_the_gateway", "gateway_payment_id"),
+        timeline_index("payments"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"))
     gateway: Mapped[str]
     method: Mapped[PaymentMethod] = mapped_column(StrEnumColumn(PaymentMethod), server_default="GATEWAY")

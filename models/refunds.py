@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.refunds import RefundedCoins, RefundedSubscription, RefundStatus
-from models.base import Base, Coins, Currency, Keyed, Money, StrEnumColumn, Updated, checked
+from models.base import Base, Coins, Currency, Keyed, Money, StrEnumColumn, Updated, checked, timeline_index
 
 
 class Refund(Keyed, Updated, Base):
@@ -33,6 +33,7 @@ class Refund(Keyed, Updated, Base):
         Index("ix_refunds_open_since", "updated_at", postgresql_where=text("status IN ('PENDING', 'UNKNOWN')")),
         Index("ix_refunds_payment_recent", "payment_id", text("id DESC")),
         Index("ix_refunds_partner_recent", "partner_id", text("id DESC")),
+        timeline_index("refunds"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))

@@ -68,19 +68,22 @@ DEFAULT_PAGE = 20
 MAX_PAGE = 100
 
 
-def _lazy(path: str) -> Any:
+def lazy(path: str) -> Any:
+    """A type named by its module and name, found when the schema is built."""
     module, _, name = path.rpartition(".")
     return Annotated[name, strawberry.lazy(module)]
 
 
-def _connection_of(path: str) -> Any:
+def connection_of(path: str) -> Any:
+    """The connection over a type."""
     generic: Any = Connection
-    return generic[_lazy(path)]
+    return generic[lazy(path)]
 
 
-def _field(
+def sourced(
     source: Source, description: str, graphql_type: Any = None, arguments: Mapping[str, Any] | None = None
 ) -> Any:
+    """A schema field that says where its value comes from."""
     extra: dict[str, Any] = {}
     if graphql_type is not None:
         extra["graphql_type"] = graphql_type
@@ -101,39 +104,41 @@ def _signature_only(arguments: Mapping[str, Any]) -> Callable[..., None]:
     return compiled
 
 
-def _argument(type_: Any, description: str) -> Any:
+def argument_type(type_: Any, description: str) -> Any:
+    """An argument's type with its description."""
     return Annotated[type_, strawberry.argument(description=description)]
 
 
 def _described(name: str, annotation: Any) -> Any:
     """A mutation's one argument says the same everywhere; others are described where they are declared."""
-    return _argument(annotation, "What is asked for.") if name == "input" else annotation
+    return argument_type(annotation, "What is asked for.") if name == "input" else annotation
 
 
-def _page_arguments(path: str) -> dict[str, Any]:
+def page_arguments(path: str) -> dict[str, Any]:
+    """The arguments of a connection over a type."""
     return {
         "first": (
-            _argument(int | None, f"How many from the front, 1 to {MAX_PAGE}; {DEFAULT_PAGE} unless told."),
+            argument_type(int | None, f"How many from the front, 1 to {MAX_PAGE}; {DEFAULT_PAGE} unless told."),
             None,
         ),
-        "after": (_argument(str | None, "Only what comes after this cursor."), None),
-        "last": (_argument(int | None, f"How many from the back, 1 to {MAX_PAGE}."), None),
-        "before": (_argument(str | None, "Only what comes before this cursor."), None),
-        "filter": (_argument(_lazy(f"{path}Filter") | None, "Only rows that meet all of these conditions."), None),
-        "order_by": (_argument(_lazy(f"{path}Order") | None, "Order of the rows; newest first unless told."), None),
+        "after": (argument_type(str | None, "Only what comes after this cursor."), None),
+        "last": (argument_type(int | None, f"How many from the back, 1 to {MAX_PAGE}."), None),
+        "before": (argument_type(str | None, "Only what comes before this cursor."), None),
+        "filter": (argument_type(lazy(f"{path}Filter") | None, "Only rows that meet all of these conditions."), None),
+        "order_by": (argument_type(lazy(f"{path}Order") | None, "Order of the rows; newest first unless told."), None),
     }
 
 
 def column(attribute: Any, description: str, *, requires: str | None = None) -> Any:
     """A column of the type's own table."""
     found = column_of(attribute)
-    return _field(ColumnValue(requires, found), description, graphql_type_of(found))
+    return sourced(ColumnValue(requires, found), description, graphql_type_of(found))
 
 
 def money(amount: Any, currency: Any, description: str, *, requires: str | None = None) -> Any:
     """An amount with its currency."""
     found = column_of(amount)
-    return _field(
+    return sourced(
         MoneyValue(requires, found, column_of(currency)), description, Money | None if found.nullable else Money
     )
 
@@ -157,12 +162,12 @@ def to_one(
     """
     found = column_of(attribute)
     nullable = found.nullable if optional is None else optional
-    return _field(ToOne(requires, found, only), description, _lazy(path) | None if nullable else _lazy(path))
+    return sourced(ToOne(requires, found, only), description, lazy(path) | None if nullable else lazy(path))
 
 
 def to_many(path: str, attribute: Any, description: str, *, requires: str | None = None) -> Any:
     """Related objects as a connection, with the filter and order of their type."""
-    return _field(ToMany(requires, column_of(attribute)), description, _connection_of(path), _page_arguments(path))
+    return sourced(ToMany(requires, column_of(attribute)), description, connection_of(path), page_arguments(path))
 
 
 def to_list(
@@ -175,7 +180,7 @@ def to_list(
         only: an SQL condition on the row there, in the same way.
     """
     ordered = order if isinstance(order, str) else f"{{row}}.{column_of(order).name}"
-    return _field(ToList(requires, column_of(attribute), ordered, only), description, list[_lazy(path)])  # type: ignore[misc]
+    return sourced(ToList(requires, column_of(attribute), ordered, only), description, list[lazy(path)])  # type: ignore[misc]
 
 
 def sql(
@@ -190,53 +195,53 @@ def sql(
     """An SQL expression over the row, where ``{row}`` stands for its alias, and names in braces for its arguments."""
     signature = {
         argument.name: (
-            _argument(argument.type, argument.description),
+            argument_type(argument.type, argument.description),
             inspect.Parameter.empty if argument.default is None else argument.default,
         )
         for argument in arguments
     }
     source = SqlValue(requires, expression, kind, arguments)
-    return _field(source, description, graphql_type, signature if arguments else None)
+    return sourced(source, description, graphql_type, signature if arguments else None)
 
 
 def value(description: str, *, requires: str | None = None, graphql_type: Any = None) -> Any:
     """A field of a plain type or payload, taken from what the function returned under the field's Python name."""
-    return _field(Value(requires), description, graphql_type)
+    return sourced(Value(requires), description, graphql_type)
 
 
 def object_value(path: str, description: str, *, requires: str | None = None) -> Any:
     """A field of a payload that holds an object; the function returns its key, or None."""
-    return _field(Value(requires), description, _lazy(path) | None)
+    return sourced(Value(requires), description, lazy(path) | None)
 
 
 def object_list(path: str, description: str, *, requires: str | None = None) -> Any:
     """A field of a payload that holds objects in the order of the keys that the function returns."""
-    return _field(Value(requires), description, list[_lazy(path)])  # type: ignore[misc]
+    return sourced(Value(requires), description, list[lazy(path)])  # type: ignore[misc]
 
 
 def connection_root(path: str, requires: str, description: str) -> Any:
     """A root field: all rows of a type."""
-    return _field(
-        RootConnection(requires), f"{description} Needs `{requires}`.", _connection_of(path), _page_arguments(path)
+    return sourced(
+        RootConnection(requires), f"{description} Needs `{requires}`.", connection_of(path), page_arguments(path)
     )
 
 
 def single_root(path: str, requires: str, description: str) -> Any:
     """A root field: one object by id; null where there is none in the caller's reach."""
-    arguments = {"id": (_argument(strawberry.ID, "Global id of the object."), inspect.Parameter.empty)}
-    return _field(RootSingle(requires), f"{description} Needs `{requires}`.", _lazy(path) | None, arguments)
+    arguments = {"id": (argument_type(strawberry.ID, "Global id of the object."), inspect.Parameter.empty)}
+    return sourced(RootSingle(requires), f"{description} Needs `{requires}`.", lazy(path) | None, arguments)
 
 
 def node_root() -> Any:
     """The root field `node`."""
-    arguments = {"id": (_argument(strawberry.ID, "Global id of the object."), inspect.Parameter.empty)}
-    return _field(RootNode("viewer:self"), "Any object by its global id (Relay).", Node | None, arguments)
+    arguments = {"id": (argument_type(strawberry.ID, "Global id of the object."), inspect.Parameter.empty)}
+    return sourced(RootNode("viewer:self"), "Any object by its global id (Relay).", Node | None, arguments)
 
 
 def nodes_root() -> Any:
     """The root field `nodes`."""
-    ids = _argument(list[strawberry.ID], f"Global ids, at most {MAX_PAGE}; the answer keeps their order.")
-    return _field(
+    ids = argument_type(list[strawberry.ID], f"Global ids, at most {MAX_PAGE}; the answer keeps their order.")
+    return sourced(
         RootNode("viewer:self", many=True),
         "Several objects by their global ids (Relay).",
         list[Node | None],
@@ -255,14 +260,14 @@ def function_root(function: Callable[..., Any], graphql_type: Any, requires: str
         for name, parameter in list(inspect.signature(function, eval_str=True).parameters.items())[1:]
     }
     told = f"{description} Needs `{requires}`." if requires else description
-    return _field(RootFunction(requires, function), told, graphql_type, arguments)
+    return sourced(RootFunction(requires, function), told, graphql_type, arguments)
 
 
 def bound(model: type[Base], *, requires: str, description: str) -> Callable[[type[T]], type[T]]:
     """Bind a Strawberry type to a table; its fields inherit the permission ``requires``."""
 
     def decorate(cls: type[T]) -> type[T]:
-        _finish(cls, requires, model)
+        finish(cls, requires, model)
         return strawberry.type(cls, description=description)
 
     return decorate
@@ -272,13 +277,14 @@ def plain(*, requires: str, description: str) -> Callable[[type[T]], type[T]]:
     """A type whose values come from a function: a payload or a report."""
 
     def decorate(cls: type[T]) -> type[T]:
-        _finish(cls, requires, None)
+        finish(cls, requires, None)
         return strawberry.type(cls, description=description)
 
     return decorate
 
 
-def _finish(cls: type[Any], requires: str, model: type[Base] | None) -> None:
+def finish(cls: type[Any], requires: str, model: type[Base] | None) -> None:
+    """Bind a class, and make sure that each of its fields says where its value comes from."""
     setattr(cls, BINDING_KEY, Binding(model, requires))
     for name, item in list(vars(cls).items()):
         if not isinstance(item, StrawberryField):
@@ -300,43 +306,43 @@ def _finish(cls: type[Any], requires: str, model: type[Base] | None) -> None:
 class Node:
     """An object with a global id."""
 
-    id: strawberry.ID = _field(GlobalId(), "Global id, opaque and stable.")
-    database_id: scalars.BigInt = _field(Key(), "The number that people use.", scalars.BigInt)
+    id: strawberry.ID = sourced(GlobalId(), "Global id, opaque and stable.")
+    database_id: scalars.BigInt = sourced(Key(), "The number that people use.", scalars.BigInt)
 
 
 @strawberry.type(description="An amount with its currency.")
 class Money:
     """An amount with its currency."""
 
-    amount: scalars.Decimal = _field(MoneyPart("", "amount"), "Exact amount in major units.", scalars.Decimal)
-    currency: str = _field(MoneyPart("", "currency"), "ISO 4217 code.")
+    amount: scalars.Decimal = sourced(MoneyPart("", "amount"), "Exact amount in major units.", scalars.Decimal)
+    currency: str = sourced(MoneyPart("", "currency"), "ISO 4217 code.")
 
 
 @strawberry.type(description="Where a page stands in its connection (Relay).")
 class PageInfo:
     """Where a page stands."""
 
-    has_next_page: bool = _field(ConnectionPart("", "has_next_page"), "Whether more rows follow.")
-    has_previous_page: bool = _field(ConnectionPart("", "has_previous_page"), "Whether rows come before.")
-    start_cursor: str | None = _field(ConnectionPart("", "start_cursor"), "Cursor of the first row.")
-    end_cursor: str | None = _field(ConnectionPart("", "end_cursor"), "Cursor of the last row.")
+    has_next_page: bool = sourced(ConnectionPart("", "has_next_page"), "Whether more rows follow.")
+    has_previous_page: bool = sourced(ConnectionPart("", "has_previous_page"), "Whether rows come before.")
+    start_cursor: str | None = sourced(ConnectionPart("", "start_cursor"), "Cursor of the first row.")
+    end_cursor: str | None = sourced(ConnectionPart("", "end_cursor"), "Cursor of the last row.")
 
 
 @strawberry.type(description="One row of a connection with its cursor (Relay).")
 class Edge(Generic[T]):
     """One row with its cursor."""
 
-    cursor: str = _field(ConnectionPart("", "cursor"), "Cursor of this row.")
-    node: T = _field(ConnectionPart("", "node"), "The row.")
+    cursor: str = sourced(ConnectionPart("", "cursor"), "Cursor of this row.")
+    node: T = sourced(ConnectionPart("", "node"), "The row.")
 
 
 @strawberry.type(description="A page of rows (Relay).")
 class Connection(Generic[T]):
     """A page of rows."""
 
-    nodes: list[T] = _field(ConnectionPart("", "nodes"), "The rows.")
-    edges: list[Edge[T]] = _field(ConnectionPart("", "edges"), "The rows with their cursors.")
-    page_info: PageInfo = _field(ConnectionPart("", "page_info"), "Where this page stands.")
-    total_count: int = _field(
+    nodes: list[T] = sourced(ConnectionPart("", "nodes"), "The rows.")
+    edges: list[Edge[T]] = sourced(ConnectionPart("", "edges"), "The rows with their cursors.")
+    page_info: PageInfo = sourced(ConnectionPart("", "page_info"), "Where this page stands.")
+    total_count: int = sourced(
         ConnectionPart("", "total_count"), "How many rows there are in all; counted only when asked."
     )

@@ -7,27 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import GraphQLObjectType, GraphQLSchema
+from strawberry.utils.str_converters import to_camel_case
 
 from core.errors import Forbidden
 from core.ids import InvalidId, decode_id
 from planner.binding import MAX_PAGE
 from planner.binds import Binds
+from planner.listing import NotCompilable
 from planner.looks import log_only_sql, log_sql, scope_sql
-from planner.nested import (
-    NotCompilable,
-    Scope,
-    conditions_of,
-    connection_node_type,
-    connection_text,
-    lateral,
-    object_text,
-    rows_sql,
-    table_of,
-)
+from planner.nested import connection_node_type, connection_text, merged_text, object_text
 from planner.pages import InvalidPage, page_of
 from planner.rows import RowWriter, Writer, connection_expression, generated
+from planner.scope import Scope, conditions_of, lateral, rows_sql, table_of
 from planner.selection import Selected, binding_of
-from planner.sources import ConnectionPart, RootConnection, RootNode, RootSingle
+from planner.sources import ConnectionPart, Merged, RootConnection, RootNode, RootSingle
 from planner.write import fragment
 
 
@@ -171,6 +164,10 @@ def _root_text(draft: Draft, schema: GraphQLSchema, selected: Selected) -> str:
         alias = scope.alias()
         rows = _by_id_sql(scope, selected, ("id",), selected.type, alias)
         return _single_text(draft, selected, selected.type, rows, alias)
+    if isinstance(source, Merged):
+        name, id_of = to_camel_case(source.argument), source.id_of
+        linked = scope.binds.of_argument(selected, (name,), "bigint", lambda value: decode_id(value, id_of)[1])
+        return merged_text(scope, selected, source, linked, keep=draft.keeper())
     if isinstance(source, RootNode):
         return _nodes_text(draft, schema, selected) if source.many else _node_text(draft, schema, selected)
     raise NotCompilable(f"{selected.coordinate} is not a root that reads a table")

@@ -22,7 +22,7 @@ from graphql import (
 from core.errors import KontoraError
 from planner.binding import DEFAULT_PAGE, MAX_PAGE
 from planner.selection import source_of
-from planner.sources import RootConnection, RootNode, ToList, ToMany
+from planner.sources import Merged, RootConnection, RootNode, ToList, ToMany
 
 MAX_TOKENS = 4_000
 MAX_DEPTH = 18
@@ -166,7 +166,7 @@ class _Cost:
             return 1
         inner = self.selection(node.selection_set, get_named_type(definition.type))
         source = source_of(definition)
-        if isinstance(source, (ToMany, RootConnection)):
+        if isinstance(source, (ToMany, Merged, RootConnection)):
             return 1 + self.page_size(node) * inner
         if isinstance(source, ToList):
             return 1 + LIST_SIZE * inner

@@ -6,25 +6,22 @@ nullable parent becomes null.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any
-
 from graphql import GraphQLNonNull, GraphQLObjectType
 from sqlalchemy import Table
 
-from core.principal import Principal
-from models.security import TENANT_SECRETS, partner_predicate
 from planner.binding import kind_of
-from planner.binds import Binds
-from planner.pages import Page, page_of, scope_condition
-from planner.selection import Selected, Selector, binding_of
+from planner.listing import Keep, Listing, NotCompilable, listing_text
+from planner.merged import merged_listing
+from planner.pages import Page, page_of
+from planner.scope import Scope, conditions_of, lateral, rows_sql, table_of, where
+from planner.selection import Selected
 from planner.sources import (
+    Absent,
     ColumnValue,
-    ConnectionPart,
     GlobalId,
+    Itself,
     Key,
+    Merged,
     MoneyPart,
     MoneyValue,
     SqlValue,
@@ -33,88 +30,6 @@ from planner.sources import (
     ToOne,
 )
 from planner.write import concatenated, id_text, json_text, literal
-from policies.scopes import scope_column
-
-
-class NotCompilable(TypeError):
-    """A field whose declaration has no meaning in this place; a mistake of ours."""
-
-
-@dataclass(slots=True)
-class Scope:
-    """What all phases of one compilation share.
-
-    Parameters:
-        tables: names of tables with partners' rows that the statement reads.
-        way: what FROM names on the way from the statement's first rows to the rows that are being written, for the log.
-        seen: selects of the partners whose rows are read.
-    """
-
-    selector: Selector
-    principal: Principal
-    binds: Binds = field(default_factory=Binds)
-    tables: set[str] = field(default_factory=set)
-    way: list[str] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
-    _aliases: int = 0
-
-    def alias(self) -> str:
-        """A fresh alias."""
-        self._aliases += 1
-        return f"t{self._aliases}"
-
-    @contextmanager
-    def step(self, table: Table, source: str, parent: Table | None = None) -> Iterator[None]:
-        """Write what is below some rows; those of partners that the log does not know of yet are told to it.
-
-        Parameters:
-            source: what FROM names, with its alias; `LATERAL` where it depends on the way there.
-            parent: the table one step up: where each of its rows is a partner's, its partner is known already.
-        """
-        column = scope_column(table)
-        self.way.append(source)
-        known = parent is not None and always_of_partner(parent)
-        if column is not None and not known:
-            alias = source.rpartition(" ")[2]
-            self.seen.append(f"SELECT {alias}.{column} AS partner FROM {' CROSS JOIN '.join(self.way)}")
-        yield
-        self.way.pop()
-
-
-def always_of_partner(table: Table) -> bool:
-    """Whether each row of the table belongs to a partner, and what it leads to belongs to the same."""
-    column = scope_column(table)
-    return column is not None and not table.columns[column].nullable
-
-
-def table_of(graphql_type: Any) -> Table:
-    """The table that a type is bound to."""
-    binding = binding_of(graphql_type)
-    if binding is None or binding.model is None or not isinstance(binding.model.__table__, Table):
-        raise NotCompilable(f"{graphql_type} is not bound to a table")
-    return binding.model.__table__
-
-
-def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[str]:
-    """The scope's predicate and more."""
-    if partner_predicate(table, "", "") is not None:
-        scope.tables.add(table.name)
-    held = scope_condition(table, alias, scope.principal, scope.binds)
-    return [*more, *([held] if held else [])]
-
-
-def rows_sql(scope: Scope, table: Table, alias: str, conditions: list[str], tail: str) -> str:
-    """The statement of some rows, without columns that a tenant may not even name, or that only searches look at."""
-    held = scope.principal.is_tenant or scope.principal.needs_grant
-    secrets = TENANT_SECRETS.get(table.name, frozenset()) if held else frozenset[str]()
-    shown = (column.name for column in table.columns if column.name not in secrets and column.computed is None)
-    columns = ", ".join(f"{alias}.{name}" for name in shown)
-    return f"SELECT {columns} FROM {table.name} {alias}{where(conditions)} {tail}"
-
-
-def where(conditions: list[str]) -> str:
-    """A WHERE clause, empty for no conditions."""
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def object_text(scope: Scope, type_: GraphQLObjectType, fields: list[Selected], alias: str) -> str:
@@ -151,6 +66,12 @@ def field_text(scope: Scope, type_: GraphQLObjectType, selected: Selected, alias
         return _to_many_text(scope, selected, source, alias)
     if isinstance(source, ToList):
         return _to_list_text(scope, selected, source, alias)
+    if isinstance(source, Itself):
+        return object_text(scope, selected.type, scope.selector.children(selected), alias)
+    if isinstance(source, Absent):
+        return literal("null")
+    if isinstance(source, Merged):
+        return merged_text(scope, selected, source, f"{alias}.id", parent=table_of(selected.parent))
     raise NotCompilable(f"{selected.coordinate} is declared as {source!r}")
 
 
@@ -228,6 +149,26 @@ def connection_node_type(selected: Selected) -> GraphQLObjectType:
     return nodes
 
 
+def merged_text(
+    scope: Scope,
+    selected: Selected,
+    source: Merged,
+    linked: str,
+    *,
+    parent: Table | None = None,
+    keep: Keep | None = None,
+) -> str:
+    """SQL whose value is the JSON text of a merged connection.
+
+    Parameters:
+        linked: SQL of the key that its rows point at.
+        parent: the table whose row the connection belongs to; None at the root.
+        keep: turns the statement of the page's rows into what FROM names; by default a subselect.
+    """
+    listing = merged_listing(scope, selected, source, linked, parent, object_text)
+    return listing_text(scope.selector, selected, listing, keep)
+
+
 def cursor_text(page: Page, alias: str) -> str:
     """SQL whose value is the JSON text of a row's cursor."""
     value = "'null'" if page.order_column is None else f"to_json({alias}.{page.order_column}::text)::text"
@@ -244,7 +185,7 @@ def connection_text(
     base: list[str],
     *,
     parent: Table | None = None,
-    keep: Callable[[str], str] | None = None,
+    keep: Keep | None = None,
 ) -> str:
     """SQL whose value is the JSON text of a connection.
 
@@ -253,93 +194,22 @@ def connection_text(
         parent: the table whose row the connection belongs to; None at the root.
         keep: turns the statement of the page's rows into what FROM names; by default a subselect.
     """
-    fields = scope.selector.children(selected)
     page = page_of(selected, table, alias, scope.binds, base, scope.principal.permissions)
-    kinds = [part.source.part if isinstance(part.source, ConnectionPart) else "" for part in fields]
-    whole_page = "page_info" in kinds
-    rows = rows_sql(
-        scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {page.size + 1 if whole_page else page.size}"
-    )
-    takes_rows = whole_page or "nodes" in kinds or "edges" in kinds
-    source = keep(rows) if keep is not None and takes_rows else f"({rows})"
-    step = f"{source} {alias}" if keep is not None else lateral(rows, alias)
-    columns: list[str] = []
-    parts = [literal("{")]
-    with scope.step(table, step, parent) if takes_rows else nullcontext():
-        for index, (part, kind) in enumerate(zip(fields, kinds, strict=True)):
-            parts.append(literal(f'{"," if index else ""}"{part.key}":'))
-            if part.name == "__typename":
-                parts.append(literal(f'"{part.parent.name}"'))
-            elif kind == "total_count":
-                parts.append(f"(SELECT count(*)::text FROM {table.name} {alias}{where(page.counted)})")
-            elif kind == "page_info":
-                parts.append(_page_info_text(scope, part, page))
-            else:
-                columns.append(_row_text(scope, part, kind, node_type, page, alias))
-                parts += [literal("["), f"@{len(columns)}", literal("]")]
-    parts.append(literal("}"))
-    if not takes_rows:
-        return f"({concatenated(parts)})"
-    if not whole_page:
-        listed = {
-            f"@{n}": f"coalesce(string_agg({text}, ',' ORDER BY {page.shown}), '')" for n, text in enumerate(columns, 1)
-        }
-        return f"(SELECT {concatenated([listed.get(part, part) for part in parts])} FROM {source} {alias})"
-    direction = " DESC" if page.backward else ""
-    within = f"FILTER (WHERE p.n <= {page.size})"
-    listed = {
-        f"@{n}": f"coalesce(string_agg(p.c{n}, ',' ORDER BY p.n{direction}) {within}, '')"
-        for n in range(1, len(columns) + 1)
-    }
-    numbered = [f"{text} AS c{number}" for number, text in enumerate(columns, 1)]
-    numbered += [f"row_number() OVER (ORDER BY {page.order}) AS n", f"{cursor_text(page, alias)} AS k"]
-    text = concatenated([listed.get(part, part) for part in parts])
-    # Grouped as a whole even where nothing is aggregated (`hasNextPage` may be known beforehand): always one row.
-    return f"(SELECT {text} FROM (SELECT {', '.join(numbered)} FROM {source} {alias}) p GROUP BY ())"
 
-
-def lateral(rows: str, alias: str) -> str:
-    """What FROM names for rows that depend on those before."""
-    return f"LATERAL ({rows}) {alias}"
-
-
-def _row_text(scope: Scope, part: Selected, kind: str, node_type: GraphQLObjectType, page: Page, alias: str) -> str:
-    if kind == "nodes":
+    def node(part: Selected) -> str:
         return object_text(scope, node_type, scope.selector.children(part, node_type), alias)
-    if kind != "edges":
-        raise NotCompilable(f"{part.coordinate} is not part of a connection")
-    pieces = [literal("{")]
-    for index, child in enumerate(scope.selector.children(part)):
-        pieces.append(literal(f'{"," if index else ""}"{child.key}":'))
-        inner = child.source.part if isinstance(child.source, ConnectionPart) else ""
-        if inner == "cursor":
-            pieces.append(cursor_text(page, alias))
-        elif inner == "node":
-            pieces.append(object_text(scope, node_type, scope.selector.children(child, node_type), alias))
-        else:
-            pieces.append(literal(f'"{child.parent.name}"'))
-    pieces.append(literal("}"))
-    return concatenated(pieces)
 
-
-def _page_info_text(scope: Scope, selected: Selected, page: Page) -> str:
-    more = f"(count(*) > {page.size})::text"
-    beyond = literal("true" if page.beyond else "false")
-    # Rows are numbered in the order they were taken: from the back, the first number is the page's last row.
-    taken_first, taken_last = (
-        f"coalesce((array_agg(p.k ORDER BY p.n{direction}) FILTER (WHERE p.n <= {page.size}))[1], 'null')"
-        for direction in ("", " DESC")
+    listing = Listing(
+        alias=alias,
+        order=page.order,
+        shown=page.shown,
+        size=page.size,
+        backward=page.backward,
+        beyond=page.beyond,
+        cursor=cursor_text(page, alias),
+        counted=f"(SELECT count(*)::text FROM {table.name} {alias}{where(page.counted)})",
+        rows=lambda limit: rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}"),
+        node=node,
+        below=lambda source: scope.step(table, source, parent),
     )
-    values = {
-        "has_next_page": beyond if page.backward else more,
-        "has_previous_page": more if page.backward else beyond,
-        "start_cursor": taken_last if page.backward else taken_first,
-        "end_cursor": taken_first if page.backward else taken_last,
-    }
-    parts = [literal("{")]
-    for index, child in enumerate(scope.selector.children(selected)):
-        parts.append(literal(f'{"," if index else ""}"{child.key}":'))
-        inner = child.source.part if isinstance(child.source, ConnectionPart) else ""
-        parts.append(values.get(inner, literal('"PageInfo"')))
-    parts.append(literal("}"))
-    return concatenated(parts)
+    return listing_text(scope.selector, selected, listing, keep)

@@ -34,6 +34,21 @@ class InvalidPage(UserError):
     code = "INVALID_PAGE"
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How much of a connection is asked for.
+
+    Parameters:
+        size: rows of the page.
+        backward: whether the page is taken from the back.
+        beyond: whether a cursor says that rows exist on the other side.
+    """
+
+    size: int
+    backward: bool
+    beyond: bool
+
+
 @dataclass(slots=True)
 class Page:
     """The rows of one connection.
@@ -81,22 +96,17 @@ def page_of(
         Forbidden: a condition on what the caller may not read.
     """
     arguments = selected.arguments
-    first, last = arguments.get("first"), arguments.get("last")
-    after, before = arguments.get("after"), arguments.get("before")
-    if first is not None and last is not None:
-        raise InvalidPage("give `first` or `last`, not both", field=("first",))
-    for name, size in (("first", first), ("last", last)):
-        if size is not None and not 1 <= size <= MAX_PAGE:
-            raise InvalidPage(f"`{name}` must be between 1 and {MAX_PAGE}, not {size}", field=(name,))
-    backward = last is not None
+    window = window_of(arguments)
     order_name, column, descending = _order(selected, table)
-    conditions = base + _filters(selected, alias, binds, permissions)
+    conditions = [*base]
+    for term, condition in filters_of(selected, binds, permissions):
+        conditions.append(condition.format(row=alias, column=f"{alias}.{term.column.name}"))
     keyset = []
-    for name, cursor, forward in (("after", after, True), ("before", before, False)):
-        if cursor is not None:
+    for name, forward in (("after", True), ("before", False)):
+        if arguments.get(name) is not None:
             sign = "<" if descending == forward else ">"
             keyset.append(_keyset(selected, name, order_name, column, alias, sign, binds))
-    direction = "DESC" if descending != backward else "ASC"
+    direction = "DESC" if descending != window.backward else "ASC"
     keys = [f"{alias}.id"] if column is None else [f"{alias}.{column.name}", f"{alias}.id"]
     return Page(
         where=conditions + keyset,
@@ -105,10 +115,50 @@ def page_of(
         shown=", ".join(f"{key} {'DESC' if descending else 'ASC'}" for key in keys),
         order_name=order_name,
         order_column=None if column is None else column.name,
+        size=window.size,
+        backward=window.backward,
+        beyond=window.beyond,
+    )
+
+
+def window_of(arguments: dict[str, Any]) -> Window:
+    """How much of a connection is asked for.
+
+    Raises:
+        InvalidPage: `first` and `last` together, or out of range.
+    """
+    first, last = arguments.get("first"), arguments.get("last")
+    if first is not None and last is not None:
+        raise InvalidPage("give `first` or `last`, not both", field=("first",))
+    for name, size in (("first", first), ("last", last)):
+        if size is not None and not 1 <= size <= MAX_PAGE:
+            raise InvalidPage(f"`{name}` must be between 1 and {MAX_PAGE}, not {size}", field=(name,))
+    backward = last is not None
+    return Window(
         size=last if last is not None else (first if first is not None else DEFAULT_PAGE),
         backward=backward,
-        beyond=(after if not backward else before) is not None,
+        beyond=arguments.get("before" if backward else "after") is not None,
     )
+
+
+def filters_of(selected: Selected, binds: Binds, permissions: frozenset[str]) -> list[tuple[FilterTerm, str]]:
+    """The conditions that a connection's filter sets, each as SQL where ``{row}`` and ``{column}`` are to be filled in.
+
+    Raises:
+        Forbidden: a condition on what the caller may not read.
+    """
+    given = selected.arguments.get("filter")
+    if given is None:
+        return []
+    terms: dict[str, FilterTerm] = getattr(_input_class(selected, "filter"), TERMS_KEY)
+    found = []
+    for name, term in terms.items():
+        graphql_name = to_camel_case(name)
+        if given.get(graphql_name) is not None:
+            if term.requires is not None and term.requires not in permissions:
+                raise Forbidden(term.requires, f"{_input_class(selected, 'filter').__name__}.{graphql_name}")
+            found.append((term, _condition(selected, term, ("filter", graphql_name), binds)))
+    return found
 
 
 def _order(selected: Selected, table: Table) -> tuple[str, Any, bool]:
@@ -129,27 +179,11 @@ def _input_class(selected: Selected, argument: str) -> Any:
     return selected.definition.args[argument].type.extensions[DEFINITION].origin  # type: ignore[union-attr]
 
 
-def _filters(selected: Selected, alias: str, binds: Binds, permissions: frozenset[str]) -> list[str]:
-    given = selected.arguments.get("filter")
-    if given is None:
-        return []
-    terms: dict[str, FilterTerm] = getattr(_input_class(selected, "filter"), TERMS_KEY)
-    conditions = []
-    for name, term in terms.items():
-        graphql_name = to_camel_case(name)
-        if given.get(graphql_name) is not None:
-            if term.requires is not None and term.requires not in permissions:
-                raise Forbidden(term.requires, f"{_input_class(selected, 'filter').__name__}.{graphql_name}")
-            conditions.append(_condition(selected, term, ("filter", graphql_name), alias, binds))
-    return conditions
-
-
-def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], alias: str, binds: Binds) -> str:
-    column = f"{alias}.{term.column.name}"
+def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], binds: Binds) -> str:
     pg_type = PG_TYPES.get(kind_of(term.column), "")
 
     if term.kind == "days_ago":
-        return f"{column} < {binds.of_argument(selected, path, pg_type, lambda days: days_before_now(days, path))}"
+        return f"{{column}} < {binds.of_argument(selected, path, pg_type, lambda days: days_before_now(days, path))}"
 
     def one(value: Any) -> Any:
         if term.id_of is not None:
@@ -159,12 +193,12 @@ def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], alia
 
     if term.kind == "any_of":
         bound = binds.of_argument(selected, path, f"{pg_type}[]", lambda values: [one(value) for value in values])
-        return f"{column} = ANY ({bound})"
+        return f"{{column}} = ANY ({bound})"
     if term.kind == "meets":
         value_type = "bigint" if term.id_of else pg_type
-        return f"({term.sql.format(row=alias, value=binds.of_argument(selected, path, value_type, one))})"
+        return f"({term.sql.format(row='{row}', value=binds.of_argument(selected, path, value_type, one))})"
     operator = {"equals": "=", "at_least": ">=", "before": "<"}[term.kind]
-    return f"{column} {operator} {binds.of_argument(selected, path, pg_type, one)}"
+    return f"{{column}} {operator} {binds.of_argument(selected, path, pg_type, one)}"
 
 
 def days_before_now(days: int, path: tuple[str, ...]) -> datetime:

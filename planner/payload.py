@@ -11,7 +11,8 @@ from typing import Any
 from graphql import GraphQLList, GraphQLNonNull
 
 from planner.compile import Draft, Statement
-from planner.nested import conditions_of, lateral, object_text, rows_sql, table_of, where
+from planner.nested import object_text
+from planner.scope import conditions_of, lateral, rows_sql, table_of, where
 from planner.selection import Selected, binding_of
 from planner.sources import Value
 from planner.write import fragment

@@ -21,7 +21,9 @@ from graphql import (
 from graphql.language import DocumentNode
 
 from planner.selection import binding_of, source_of
-from planner.sources import RootConnection, RootNode, RootSingle, ToList, ToMany, ToOne
+from planner.sources import Absent, Itself, Merged, RootConnection, RootNode, RootSingle, Shared, ToList, ToMany, ToOne
+
+_LEADS_TO_ROWS = (Absent, Itself, Merged, RootConnection, RootSingle, Shared, ToList, ToMany, ToOne)
 
 
 def permission_of(parent: Any, field: GraphQLField) -> str:
@@ -37,7 +39,7 @@ def permissions_of(parent: Any, field: GraphQLField) -> set[str]:
     """All permissions of a field: its own, and that of the type it leads to, whose mere number tells something."""
     needed = {permission_of(parent, field)}
     source = source_of(field)
-    if isinstance(source, (ToOne, ToMany, ToList, RootConnection, RootSingle)):
+    if isinstance(source, _LEADS_TO_ROWS):
         binding = binding_of(_row_type(get_named_type(field.type)))
         if binding is not None:
             needed.add(binding.requires)

@@ -24,16 +24,19 @@ from core.errors import NotFound
 from core.ids import InvalidId, decode_id, encode_id
 from core.principal import Principal
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
-from planner.cursor import decode_cursor, encode_cursor
+from planner.cursor import decode_cursor, decode_merged_cursor, encode_cursor, encode_merged_cursor
 from planner.pages import InvalidPage, days_before_now
 from planner.projection import project
 from planner.selection import DEFINITION, binding_of, source_of
 from planner.sources import (
+    Absent,
     ColumnValue,
     ConnectionPart,
     FilterTerm,
     GlobalId,
+    Itself,
     Key,
+    Merged,
     MoneyPart,
     MoneyValue,
     RootConnection,
@@ -118,7 +121,13 @@ class Reference:
             return connection_part(parent, declared.part)
         if isinstance(declared, MoneyPart):
             return parent[declared.part]
+        if isinstance(declared, Merged):
+            return await self.merged(declared, info, arguments, parent)
         assert isinstance(parent, Row)
+        if isinstance(declared, Itself):
+            return Row(type_.name, parent.table, parent.values)
+        if isinstance(declared, Absent):
+            return None
         if isinstance(declared, ToOne):
             return await self.to_one(parent, declared, type_)
         if isinstance(declared, ToMany):
@@ -200,10 +209,7 @@ class Reference:
 
     async def page(self, info: GraphQLResolveInfo[Any], arguments: dict[str, Any], held: dict[str, Any]) -> Page:
         """The page of a connection: all rows are read, then filtered, ordered and cut here."""
-        first, last = arguments.get("first"), arguments.get("last")
-        sizes = [size for size in (first, last) if size is not None]
-        if len(sizes) > 1 or any(not 1 <= size <= MAX_PAGE for size in sizes):
-            raise InvalidPage("bad `first` or `last`")
+        size, backward = _size(arguments)
         definition = info.parent_type.fields[info.field_name]
         connection: Any = get_named_type(info.return_type)
         rows = await self.rows(get_named_type(connection.fields["nodes"].type), held)
@@ -233,13 +239,12 @@ class Reference:
                 edge = (await self.from_text(column, text), at) if column is not None else (at,)
                 behind = (side == "after") == descending
                 rows = [row for row in rows if (key(row) < edge if behind else key(row) > edge)]
-        size = sizes[0] if sizes else DEFAULT_PAGE
-        taken = rows[-size:] if last is not None else rows[:size]
+        taken = rows[-size:] if backward else rows[:size]
         more = len(rows) > size
         return Page(
             [(cursors[row.values["id"]], row) for row in taken],
-            more if last is not None else arguments.get("after") is not None,
-            arguments.get("before") is not None if last is not None else more,
+            more if backward else arguments.get("after") is not None,
+            arguments.get("before") is not None if backward else more,
             total,
         )
 
@@ -249,6 +254,56 @@ class Reference:
         condition = term.sql.format(row="subject", value="$2")
         statement = f"SELECT FROM {row.table.name} subject WHERE id = $1 AND ({condition})"
         return bool(await self.fetch(statement, row.values["id"], value))
+
+    async def merged(
+        self, declared: Merged, info: GraphQLResolveInfo[Any], arguments: dict[str, Any], parent: Any
+    ) -> Page:
+        """The page of a merged connection: all rows of all types are read, then filtered, ordered and cut here."""
+        size, backward = _size(arguments)
+        if declared.argument:
+            key = decode_id(arguments[to_camel_case(declared.argument)], declared.id_of)[1]
+        else:
+            key = parent.values["id"]
+        connection: Any = get_named_type(info.return_type)
+        definition = info.parent_type.fields[info.field_name]
+        found: list[tuple[Any, str, int, str, Row]] = []
+        for type_ in info.schema.get_possible_types(get_named_type(connection.fields["nodes"].type)):
+            for row in await self.rows(type_, {declared.link: key}):
+                if await self.shown(row, type_, definition, arguments):
+                    moment = await self.shared_value(row, type_, declared.moment)
+                    text = (await self.fetch("SELECT $1::timestamptz::text AS value", moment))[0]["value"]
+                    at = row.values["id"]
+                    cursor = encode_merged_cursor(declared.moment, text, type_.name, at)
+                    found.append((moment, type_.name, at, cursor, row))
+        found.sort(key=lambda item: item[:3], reverse=True)
+        total = len(found)
+        for side in ("after", "before"):
+            if arguments.get(side) is not None:
+                text, name, at = decode_merged_cursor(arguments[side], declared.moment)
+                moment = (await self.fetch("SELECT $1::text::timestamptz AS value", text))[0]["value"]
+                edge = (moment, name, at)
+                found = [item for item in found if (item[:3] < edge if side == "after" else item[:3] > edge)]
+        taken = found[-size:] if backward else found[:size]
+        more = len(found) > size
+        return Page(
+            [(cursor, row) for *_, cursor, row in taken],
+            more if backward else arguments.get("after") is not None,
+            arguments.get("before") is not None if backward else more,
+            total,
+        )
+
+    async def shown(self, row: Row, type_: Any, definition: Any, arguments: dict[str, Any]) -> bool:
+        """Whether a row meets the filter over its interface's fields."""
+        given = arguments.get("filter") or {}
+        for name, term in getattr(_input_class(definition, "filter"), TERMS_KEY).items():
+            wanted = given.get(to_camel_case(name))
+            if wanted is not None and not _meets(await self.shared_value(row, type_, term.column.name), term, wanted):
+                return False
+        return True
+
+    async def shared_value(self, row: Row, type_: Any, name: str) -> Any:
+        """What a row has for a field of its interface."""
+        return await self.own_value(row, source_of(type_.fields[to_camel_case(name)]), {})
 
     async def rows(self, type_: Any, held: dict[str, Any], only: str = "") -> list[Row]:
         """The rows of a type whose columns have these values, held to the caller's reach."""
@@ -308,6 +363,14 @@ def connection_part(parent: Any, part: str) -> Any:
         "start_cursor": cursors[0] if cursors else None,
         "end_cursor": cursors[-1] if cursors else None,
     }[part]
+
+
+def _size(arguments: dict[str, Any]) -> tuple[int, bool]:
+    """Rows of the page, and whether it is taken from the back."""
+    sizes = [arguments[name] for name in ("first", "last") if arguments.get(name) is not None]
+    if len(sizes) > 1 or any(not 1 <= size <= MAX_PAGE for size in sizes):
+        raise InvalidPage("bad `first` or `last`")
+    return (sizes[0] if sizes else DEFAULT_PAGE), arguments.get("last") is not None
 
 
 def _input_class(definition: Any, argument: str) -> Any:

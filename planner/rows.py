@@ -12,8 +12,9 @@ from graphql import GraphQLNonNull, GraphQLObjectType
 
 from planner.binding import kind_of
 from planner.cursor import encode_cursor
-from planner.nested import Scope, expression_sql, field_text
+from planner.nested import expression_sql, field_text
 from planner.pages import Page
+from planner.scope import Scope
 from planner.selection import Selected
 from planner.sources import ColumnValue, ConnectionPart, GlobalId, Key, MoneyPart, MoneyValue, SqlValue
 from planner.write import fragment, global_id, row_value

@@ -36,9 +36,9 @@ from planner.compile import Draft, Statement, compile_roots
 from planner.context import LOGGED_KIND, find_reason
 from planner.context import RunContext as RunContext
 from planner.limits import MAX_TOKENS, CostTooHigh, check_document, cost_of
-from planner.nested import Scope
 from planner.payload import KeySlot, PayloadPlan, compile_payload
 from planner.projection import project, required_permissions
+from planner.scope import Scope
 from planner.selection import DEFINITION, NO_VARIABLES, Selected, Selector
 from planner.sources import RootFunction
 from policies.looking import lacks_reason

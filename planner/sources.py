@@ -116,6 +116,38 @@ class SqlArgument:
 
 
 @dataclass(frozen=True)
+class Shared(Source):
+    """A field of an interface over rows; each of its types says where its own value comes from."""
+
+
+@dataclass(frozen=True)
+class Absent(Source):
+    """A field of an interface that a type has nothing for: always null."""
+
+
+@dataclass(frozen=True)
+class Itself(Source):
+    """The same row, as an object of another type over the same table."""
+
+
+@dataclass(frozen=True)
+class Merged(Source):
+    """The rows of every type of an interface that point at one row, as one connection, newest first.
+
+    Parameters:
+        link: the column of each type's table that points at the row.
+        moment: the interface's field that the rows are ordered by, under its Python name; never null.
+        argument: at the root, the argument that holds the row's global id; elsewhere empty, the row is the parent.
+        id_of: the GraphQL type of that id.
+    """
+
+    link: str = ""
+    moment: str = ""
+    argument: str = ""
+    id_of: str = ""
+
+
+@dataclass(frozen=True)
 class SqlValue(Source):
     """An SQL expression over the row; ``{row}`` stands for its alias.
 

@@ -1,4 +1,4 @@
-"""Doors to what belongs to a partner's card: standing, contracts, notes, timeline, search (PAR-1 to PAR-4)."""
+"""Doors to what belongs to a partner's card: standing, contracts, notes, search (PAR-1 to PAR-4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import strawberry
 from core.database import transaction
 from core.ids import encode_id
 from core.looks import looked_at
-from domain.partners import PartnerStatus, TimelineKind
+from domain.partners import PartnerStatus
 from planner.binding import function_root
 from planner.run import RunContext
 from resolvers.inputs import given, key_of, optional_key
@@ -22,11 +22,9 @@ from schema.partner_card import (
     PartnerNoteCreateInput,
     PartnerNotePayload,
     PartnerSearchResult,
-    PartnerTimeline,
 )
 from schema.partners import PartnerPayload
 from services import partner_contracts, partner_search, partner_standing, partners
-from services.partner_timeline import timeline
 
 _CONTRACT_NULLS = frozenset({"signed_at", "starts_at", "ends_at", "amount", "currency", "sla", "url"})
 
@@ -70,28 +68,6 @@ async def partner_search_(
             for match in found
         ],
     }
-
-
-async def partner_timeline(
-    context: RunContext,
-    partner_id: Annotated[strawberry.ID, strawberry.argument(description="The partner.")],
-    first: Annotated[int, strawberry.argument(description="How many, 1 to 100.")] = 20,
-    after: Annotated[str | None, strawberry.argument(description="Only what comes after this cursor.")] = None,
-    kinds: Annotated[
-        list[TimelineKind] | None, strawberry.argument(description="Only of these kinds; all unless told.")
-    ] = None,
-) -> dict[str, Any]:
-    """All that happened at a partner, newest first (PAR-4)."""
-    async with transaction(context.principal) as session:
-        entries, more = await timeline(
-            session,
-            context.principal,
-            partner_id=key_of(partner_id, "Partner", "partnerId"),
-            first=first,
-            after=after,
-            kinds=kinds,
-        )
-    return {"entries": entries, "has_next_page": more, "end_cursor": entries[-1].cursor if entries else None}
 
 
 async def partner_change_status(context: MutationContext, input: PartnerChangeStatusInput) -> dict[str, Any]:
@@ -145,9 +121,6 @@ class PartnerCardQueries:
 
     partner_search: Any = function_root(
         partner_search_, PartnerSearchResult, "partner:read", "Partners by what one remembers of them (PAR-2)."
-    )
-    partner_timeline: Any = function_root(
-        partner_timeline, PartnerTimeline, "partner:read", "All that happened at a partner, newest first (PAR-4)."
     )
 
 

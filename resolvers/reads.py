@@ -7,6 +7,7 @@ from typing import Any
 import strawberry
 
 from planner.binding import connection_root, node_root, nodes_root, single_root
+from planner.interfaces import merged_root
 
 
 @strawberry.type(description="Reads of the tables.")
@@ -24,6 +25,14 @@ class Reads:
         "schema.partner_card.PartnerContract", "partner_contract:read", "Contracts with partners."
     )
     partner_contract: Any = single_root("schema.partner_card.PartnerContract", "partner_contract:read", "One contract.")
+    partner_timeline: Any = merged_root(
+        "schema.timeline.TimelineEntry",
+        "partner:read",
+        "All that happened at a partner, newest first; kinds that the caller may not read are left out (PAR-4).",
+        link="partner_id",
+        moment="happened_at",
+        of=("partner_id", "Partner"),
+    )
     partner_documents: Any = connection_root(
         "schema.partner_documents.PartnerDocument", "partner_document:read", "Documents of partners."
     )

@@ -31,6 +31,7 @@ from resolvers.refunds import RefundMutations, RefundQueries
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
 from resolvers.subscription_corrections import CorrectionMutations
 from resolvers.wallets import WalletMutations, WalletQueries
+from schema.timeline import TIMELINE_TYPES
 
 
 @strawberry.type(description="What can be read.")
@@ -88,5 +89,7 @@ class SubscriptionRoot(BulkSubscriptions):
     """What can be watched; `Subscription` is what our partners pay for."""
 
 
-schema = strawberry.Schema(Query, mutation=Mutation, subscription=SubscriptionRoot, config=schema_config())
+schema = strawberry.Schema(
+    Query, mutation=Mutation, subscription=SubscriptionRoot, types=TIMELINE_TYPES, config=schema_config()
+)
 planner = Planner(schema)

@@ -1,4 +1,4 @@
-"""What belongs to a partner's card: contracts, notes, history of the standing, timeline, search (PAR-1 to PAR-4)."""
+"""What belongs to a partner's card: contracts, notes, history of the standing, search (PAR-1 to PAR-4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 import models
-from domain.partners import ContractStatus, NoteKind, PartnerStatus, TimelineKind
+from domain.partners import ContractStatus, NoteKind, PartnerStatus
 from planner.binding import (
     Money,
     Node,
@@ -31,7 +31,7 @@ from planner.binding import (
 from planner.scalars import DateTime, Decimal
 from schema.payload import KeyedInput, Payload
 
-for _enum in (ContractStatus, NoteKind, PartnerStatus, TimelineKind):
+for _enum in (ContractStatus, NoteKind, PartnerStatus):
     graphql_enum(_enum)
 
 PartnerContractFilter = filter_input(
@@ -120,28 +120,6 @@ class PartnerStatusChange(Node):
     changed_by: Any = to_one(
         "schema.access.User", models.PartnerStatusChange.changed_by_user_id, "Who changed it.", requires="user:read"
     )
-
-
-@plain(requires="partner:read", description="One thing that happened at a partner (PAR-4).")
-class PartnerTimelineEntry:
-    """One thing that happened at a partner."""
-
-    kind: TimelineKind = value("What it tells of.")
-    happened_at: DateTime = value("When.")
-    node_id: strawberry.ID = value("The row behind it, for `node`.")
-    code: str = value("What exactly: a state, an action, a type of event.")
-    text: str | None = value("A note, a reason, a number, an amount.")
-    actor_id: strawberry.ID | None = value("The User who did it, where one did.")
-    cursor: str = value("The place after this entry.")
-
-
-@plain(requires="partner:read", description="A page of a partner's timeline, newest first (PAR-4).")
-class PartnerTimeline:
-    """A page of a partner's timeline."""
-
-    entries: list[PartnerTimelineEntry] = value("What happened; kinds that the caller may not read are left out.")
-    has_next_page: bool = value("Whether there is more.")
-    end_cursor: str | None = value("The place after the last entry.")
 
 
 @plain(requires="partner:read", description="Why a partner was found (PAR-2).")

@@ -24,6 +24,7 @@ from planner.binding import (
     to_many,
     to_one,
 )
+from planner.interfaces import merged
 from planner.scalars import BigInt, DateTime
 from schema.payload import KeyedInput, Payload
 
@@ -115,6 +116,12 @@ class Partner(Node):
         models.Onboarding.partner_id,
         "How far the installs are with their setting up.",
         requires="onboarding:read",
+    )
+    timeline: Any = merged(
+        "schema.timeline.TimelineEntry",
+        "All that happened at the partner, newest first; kinds that the caller may not read are left out (PAR-4).",
+        link="partner_id",
+        moment="happened_at",
     )
     next_payment_at: Any = sql(
         "SELECT min(s.ends_at) FROM subscriptions s WHERE s.partner_id = {row}.id AND s.status = 'ACTIVE' "

@@ -22,8 +22,8 @@ from core.principal import ALL_ROWS, Principal
 from core.settings import get_settings
 from models import Base
 from models.security import GRANTEE_OWN, SHARED_WITH_TENANTS, partner_predicate, scope_column
-from planner.nested import table_of
 from planner.run import Planner
+from planner.scope import table_of
 from planner.selection import binding_of
 from planner.write import dumps
 from policies.permissions import ALL
@@ -164,7 +164,7 @@ async def walls(world: asyncpg.Connection, request: pytest.FixtureRequest, monke
         for table in Base.metadata.sorted_tables:
             await world.execute(f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY")
     if standing == "only row-level security":
-        monkeypatch.setattr("planner.nested.scope_condition", lambda *_: None)
+        monkeypatch.setattr("planner.scope.scope_condition", lambda *_: None)
     return Walls(Planner(schema), caller)
 
 

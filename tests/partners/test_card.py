@@ -1,4 +1,4 @@
-"""Contracts, notes, standing, timeline and search of partners through the API (PAR-1 to PAR-4)."""
+"""Contracts, notes, standing and search of partners through the API (PAR-1 to PAR-4)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
 from domain.search_text import fold
-from policies.roles import ROLES
 from services import partner_search
 from tests.api import payload, run
-from tests.factories.world import STAFF, a_partner, a_product, an_install
+from tests.factories.world import STAFF, a_partner
 
 STATUS = """mutation($input: PartnerChangeStatusInput!) { partnerChangeStatus(input: $input) {
     partner { status statusReason version statusChanges { nodes { fromStatus toStatus reason } } }
@@ -25,9 +24,6 @@ CONTRACT_UPDATE = """mutation($input: PartnerContractUpdateInput!) { partnerCont
     contract { number status version } userErrors { code field } } }"""
 NOTE = """mutation($input: PartnerNoteCreateInput!) { partnerNoteCreate(input: $input) {
     note { kind body } userErrors { code field } } }"""
-TIMELINE = """query($id: ID!, $first: Int! = 20, $after: String, $kinds: [TimelineKind!]) {
-    partnerTimeline(partnerId: $id, first: $first, after: $after, kinds: $kinds) {
-        entries { kind code text nodeId cursor } hasNextPage endCursor } }"""
 SEARCH = """query($query: String!, $status: [PartnerStatus!], $segment: String) {
     partnerSearch(query: $query, status: $status, segment: $segment) {
         partners { name } matches { byPerson score } } }"""
@@ -80,36 +76,6 @@ async def test_bad_contracts_name_their_field(owner: asyncpg.Connection, values:
     refused = await payload(CONTRACT, input={"partnerId": partner_id, "number": "1", **values})
     assert refused["userErrors"][0]["field"] == ["input", field]
     assert await owner.fetchval("SELECT count(*) FROM partner_contracts") == 0
-
-
-async def test_the_timeline_is_one_feed_by_pages(owner: asyncpg.Connection) -> None:
-    partner = await a_partner()
-    partner_id = encode_id("Partner", partner.id)
-    await an_install(partner.id, (await a_product()).product.id)
-    await payload(STATUS, input={"id": partner_id, "version": 1, "status": "SUSPENDED", "reason": "asked"})
-    for number in range(3):
-        await payload(NOTE, input={"partnerId": partner_id, "kind": "CALL", "body": f"call {number}"})
-    whole = (await payload(TIMELINE, id=partner_id))["entries"]
-    assert [entry["kind"] for entry in whole] == ["NOTE", "NOTE", "NOTE", "STATUS_CHANGE", "EVENT"]
-    assert [entry["text"] for entry in whole[:3]] == ["call 2", "call 1", "call 0"]
-    paged: list[Any] = []
-    after = None
-    while True:
-        page = await payload(TIMELINE, id=partner_id, first=2, after=after)
-        paged += page["entries"]
-        after = page["endCursor"]
-        if not page["hasNextPage"]:
-            break
-    assert paged == whole
-    only = await payload(TIMELINE, id=partner_id, kinds=["STATUS_CHANGE"])
-    assert [(entry["code"], entry["text"]) for entry in only["entries"]] == [("SUSPENDED", "asked")]
-    wrong = await run(TIMELINE, id=partner_id, after="garbage")
-    assert wrong["errors"][0]["extensions"]["code"] == "INVALID_CURSOR"
-    member = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1], partner_id=partner.id)
-    theirs = await payload(TIMELINE, member, id=partner_id)
-    assert {entry["kind"] for entry in theirs["entries"]} == {"STATUS_CHANGE"}
-    stranger = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1], partner_id=partner.id + 1)
-    assert (await run(TIMELINE, stranger, id=partner_id))["errors"][0]["extensions"]["code"] == "NOT_FOUND"
 
 
 async def names(query: str, principal: Principal = STAFF, **more: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,9 @@ from strawberry.utils.str_converters import to_camel_case
 
 from core.ids import encode_id
 from planner.binding import TERMS_KEY
-from planner.cursor import encode_cursor
-from planner.selection import DEFINITION
+from planner.cursor import encode_cursor, encode_merged_cursor
+from planner.selection import DEFINITION, source_of
+from planner.sources import Merged
 
 MAX_DEPTH = 7
 MAX_FIELDS = 60
@@ -39,6 +41,11 @@ CURSORS = {
     "NAME": [encode_cursor("NAME", "Альфа", 1)],
     "TOTAL": [encode_cursor("TOTAL", "497.50", 6), encode_cursor("TOTAL", "498", 3)],
     "DUE_AT": [encode_cursor("DUE_AT", "2026-03-03 00:00:00.123456+00", 2)],
+    "HAPPENED_AT": [
+        encode_merged_cursor("happened_at", "2026-02-01 00:00:00+00", "TimelineInvoice", 3),
+        encode_merged_cursor("happened_at", "2026-02-05 10:00:00+00", "TimelineNote", 2),
+        encode_merged_cursor("happened_at", "2026-02-05 10:00:00+00", "TimelineX", 1),
+    ],
 }
 
 
@@ -68,11 +75,16 @@ class Operation:
 
 
 class Writer:
-    """Writes one operation by drawing choices."""
+    """Writes one operation by drawing choices.
 
-    def __init__(self, draw: Any, schema: GraphQLSchema) -> None:
+    Parameters:
+        roots: the only root fields to ask for; all where there are none.
+    """
+
+    def __init__(self, draw: Any, schema: GraphQLSchema, roots: Sequence[str] = ()) -> None:
         self.draw = draw
         self.schema = schema
+        self.roots = roots
         self.operation = Operation()
         self.fields = 0
         self.aliases = 0
@@ -99,9 +111,13 @@ class Writer:
         names = list(type_.fields)
         if depth >= MAX_DEPTH or self.fields > MAX_FIELDS:
             names = [
-                name for name in names if not isinstance(get_named_type(type_.fields[name].type), GraphQLObjectType)
+                name
+                for name in names
+                if not isinstance(get_named_type(type_.fields[name].type), (GraphQLObjectType, GraphQLInterfaceType))
             ]
         names = [name for name in names if name not in ("node", "nodes") or depth == 0 or type_.name != "Query"]
+        if depth == 0 and self.roots:
+            names = [name for name in names if name in self.roots]
         wanted = (
             self.draw(st.lists(st.sampled_from(names), min_size=1, max_size=2 if depth == 0 else 5)) if names else []
         )
@@ -119,6 +135,12 @@ class Writer:
     def of_interface(self, type_: Any, depth: int) -> str:
         """A selection on an interface: its fields, and fields of some of its types."""
         parts = ["__typename", "id"]
+        own = [
+            name
+            for name, field in type_.fields.items()
+            if not isinstance(get_named_type(field.type), GraphQLObjectType)
+        ]
+        parts += [self.field(type_, name, depth) for name in self.draw(st.lists(st.sampled_from(own), max_size=2))]
         for possible in self.draw(st.lists(st.sampled_from(list(self.schema.get_possible_types(type_))), max_size=2)):
             parts.append(f"... on {possible.name} {self.selection(possible, depth + 1)}")
         return "{ " + " ".join(parts) + " }"
@@ -147,7 +169,8 @@ class Writer:
     def arguments(self, definition: Any) -> list[str]:
         """Some of a field's arguments."""
         written = []
-        order = "CREATED_AT"
+        source = source_of(definition)
+        order = "HAPPENED_AT" if isinstance(source, Merged) else "CREATED_AT"
         if "first" in definition.args and self.chance(6):
             written.append(f"{self.some(['first', 'last'])}: {self.given('Int', self.some([1, 2, 3, 50]))}")
         if "orderBy" in definition.args and self.chance(3):
@@ -161,6 +184,9 @@ class Writer:
         if "filter" in definition.args and self.chance(2):
             type_ = definition.args["filter"].type
             written.append(f"filter: {self.given(str(type_), self.filter(type_), type_)}")
+        if isinstance(source, Merged) and source.argument:
+            key = encode_id(source.id_of, self.draw(st.integers(1, 3)))
+            written.append(f"{to_camel_case(source.argument)}: {self.given('ID!', key)}")
         if "id" in definition.args:
             written.append(f"id: {self.given('ID!', self.id_of(definition))}")
         for name in definition.args.keys() - PAGE_ARGUMENTS:
@@ -235,6 +261,6 @@ def literal(value: Any, type_: Any = None) -> str:
 
 
 @st.composite
-def operations(draw: Any, schema: GraphQLSchema) -> Operation:
+def operations(draw: Any, schema: GraphQLSchema, roots: Sequence[str] = ()) -> Operation:
     """A random valid operation."""
-    return Writer(draw, schema).write()
+    return Writer(draw, schema, roots).write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -21,10 +22,11 @@ from planner.write import dumps
 from policies.permissions import ALL
 from policies.roles import ROLES
 from resolvers.reads import Reads
+from schema.timeline import TIMELINE_TYPES
 from tests.planner.operations import Operation, operations
 from tests.planner.world import build
 
-SCHEMA = strawberry.Schema(Reads, config=schema_config())
+SCHEMA = strawberry.Schema(Reads, types=TIMELINE_TYPES, config=schema_config())
 PLANNER = Planner(SCHEMA)
 CALLERS = [
     Principal(kind="staff", permissions=ALL, user_id=1),
@@ -38,10 +40,10 @@ SCHEMAS: dict[int, GraphQLSchema] = {
 
 
 @st.composite
-def asked(draw: Any) -> tuple[Principal, Operation]:
+def asked(draw: Any, roots: Sequence[str] = ()) -> tuple[Principal, Operation]:
     """A caller with an operation over what it may see."""
     index = draw(st.integers(0, len(CALLERS) - 1))
-    return CALLERS[index], draw(operations(SCHEMAS[index]))
+    return CALLERS[index], draw(operations(SCHEMAS[index], roots))
 
 
 @pytest.fixture
@@ -54,14 +56,32 @@ async def no_mutation(*_: Any) -> Any:
     raise AssertionError("nothing here changes anything")
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+FEW, MANY = (
+    settings(
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    for examples in (40, 150)
 )
+
+
+@MANY
 @given(case=asked())
 async def test_compiled_equals_executed(world: asyncpg.Connection, case: tuple[Principal, Operation]) -> None:
-    caller, operation = case
+    await compare(world, *case)
+
+
+@FEW
+@given(case=asked(["partnerTimeline"]))
+async def test_merged_connections_equal_executed_ones(
+    world: asyncpg.Connection, case: tuple[Principal, Operation]
+) -> None:
+    await compare(world, *case)
+
+
+async def compare(world: asyncpg.Connection, caller: Principal, operation: Operation) -> None:
+    """Run the operation in both ways."""
     source, variables = operation.source, operation.variables
     document = parse(source)
     assert not validate(PLANNER.schema_for(caller), document), source

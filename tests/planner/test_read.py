@@ -16,6 +16,7 @@ from planner.write import dumps
 from policies.permissions import ALL
 from policies.roles import ROLES
 from resolvers.reads import Reads
+from schema.timeline import TIMELINE_TYPES
 from tests.planner.world import build
 
 STAFF = Principal(kind="staff", permissions=ALL, user_id=1)
@@ -24,7 +25,7 @@ PARTNER = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1], user_
 
 @pytest.fixture(scope="module")
 def planner() -> Planner:
-    return Planner(strawberry.Schema(Reads, config=schema_config()))
+    return Planner(strawberry.Schema(Reads, types=TIMELINE_TYPES, config=schema_config()))
 
 
 @pytest.fixture

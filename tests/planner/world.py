@@ -35,5 +35,21 @@ async def build(owner: asyncpg.Connection) -> None:
         INSERT INTO payments (partner_id, invoice_id, gateway, status, order_id, amount, currency, gateway_answer)
             SELECT partner_id, id, 'sandbox', 'CONFIRMED', 'o-' || id, total, 'RUB', '{"Success": true, "a": [1, "я"]}'
             FROM invoices WHERE status = 'PAID';
+        INSERT INTO partner_notes (partner_id, kind, body, written_by_user_id, created_at)
+            SELECT p.id, kind, 'A ' || lower(kind), 1, '2026-02-05 10:00Z' FROM partners p,
+                unnest('{NOTE,CALL,MEETING}'::text[]) kind;
+        INSERT INTO partner_status_changes (partner_id, from_status, to_status, reason, created_at)
+            SELECT id, 'ACTIVE', 'SUSPENDED', 'asked', '2026-02-05 10:00Z' FROM partners;
+        INSERT INTO partner_contracts (partner_id, number, created_at) SELECT id, 'C-' || id, '2026-02-03 10:00Z' FROM partners;
+        INSERT INTO partner_documents (partner_id, contract_id, kind, title, status, visible_to_partner, url, created_at)
+            SELECT c.partner_id, c.id, 'ACT', 'Shown ' || shown, 'AVAILABLE', shown, 'https://x.test', '2026-02-04 10:00Z'
+            FROM partner_contracts c, unnest('{true,false}'::boolean[]) shown;
+        INSERT INTO refunds (partner_id, payment_id, invoice_id, key, amount, currency, reason, created_at)
+            SELECT partner_id, id, invoice_id, 'r-' || id, 1, 'RUB', 'x', '2026-02-06 10:00Z' FROM payments WHERE id IN (1, 11, 12);
+        INSERT INTO subscription_changes (partner_id, subscription_id, action, actor, created_at)
+            SELECT partner_id, id, 'create', 'system', '2026-02-05 10:00Z' FROM subscriptions;
+        INSERT INTO sessions (user_id, kind, expires_at, last_used_at, partner_id, created_at)
+            SELECT 1, 'TOKEN', '2027-01-01', '2026-02-07', id, '2026-02-07 10:00Z' FROM partners;
+        UPDATE payments SET created_at = '2026-02-02T10:00:00.5Z';
         """
     )

@@ -1,0 +1,82 @@
+WITH page0 AS MATERIALIZED (SELECT m.*
+FROM ((SELECT t2.created_at AS moment, 'TimelineContract'::text AS type, t2.id AS id, t2.partner_id AS partner_id
+FROM partner_contracts t2
+WHERE t2.partner_id = $1::bigint AND ('CONTRACT') = ANY ($2::text[]) AND t2.created_at >= $3::timestamptz AND t2.created_at <= $4::text::timestamptz AND (t2.created_at, 'TimelineContract'::text COLLATE "C", t2.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t2.created_at DESC, t2.id DESC LIMIT 5)
+UNION ALL (SELECT t3.created_at AS moment, 'TimelineDocument'::text AS type, t3.id AS id, t3.partner_id AS partner_id
+FROM partner_documents t3
+WHERE t3.partner_id = $1::bigint AND ('DOCUMENT') = ANY ($2::text[]) AND t3.created_at >= $3::timestamptz AND t3.created_at <= $4::text::timestamptz AND (t3.created_at, 'TimelineDocument'::text COLLATE "C", t3.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t3.created_at DESC, t3.id DESC LIMIT 5)
+UNION ALL (SELECT t4.created_at AS moment, 'TimelineEvent'::text AS type, t4.id AS id, t4.partner_id AS partner_id
+FROM product_events t4
+WHERE t4.partner_id = $1::bigint AND ('EVENT') = ANY ($2::text[]) AND t4.created_at >= $3::timestamptz AND t4.created_at <= $4::text::timestamptz AND (t4.created_at, 'TimelineEvent'::text COLLATE "C", t4.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t4.created_at DESC, t4.id DESC LIMIT 5)
+UNION ALL (SELECT t5.created_at AS moment, 'TimelineInvoice'::text AS type, t5.id AS id, t5.partner_id AS partner_id
+FROM invoices t5
+WHERE t5.partner_id = $1::bigint AND ('INVOICE') = ANY ($2::text[]) AND t5.created_at >= $3::timestamptz AND t5.created_at <= $4::text::timestamptz AND (t5.created_at, 'TimelineInvoice'::text COLLATE "C", t5.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t5.created_at DESC, t5.id DESC LIMIT 5)
+UNION ALL (SELECT t6.created_at AS moment, 'TimelineNote'::text AS type, t6.id AS id, t6.partner_id AS partner_id
+FROM partner_notes t6
+WHERE t6.partner_id = $1::bigint AND (t6.kind) = ANY ($2::text[]) AND t6.created_at >= $3::timestamptz AND t6.created_at <= $4::text::timestamptz AND (t6.created_at, 'TimelineNote'::text COLLATE "C", t6.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t6.created_at DESC, t6.id DESC LIMIT 5)
+UNION ALL (SELECT t7.created_at AS moment, 'TimelinePayment'::text AS type, t7.id AS id, t7.partner_id AS partner_id
+FROM payments t7
+WHERE t7.partner_id = $1::bigint AND ('PAYMENT') = ANY ($2::text[]) AND t7.created_at >= $3::timestamptz AND t7.created_at <= $4::text::timestamptz AND (t7.created_at, 'TimelinePayment'::text COLLATE "C", t7.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t7.created_at DESC, t7.id DESC LIMIT 5)
+UNION ALL (SELECT t8.created_at AS moment, 'TimelineRefund'::text AS type, t8.id AS id, t8.partner_id AS partner_id
+FROM refunds t8
+WHERE t8.partner_id = $1::bigint AND ('REFUND') = ANY ($2::text[]) AND t8.created_at >= $3::timestamptz AND t8.created_at <= $4::text::timestamptz AND (t8.created_at, 'TimelineRefund'::text COLLATE "C", t8.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t8.created_at DESC, t8.id DESC LIMIT 5)
+UNION ALL (SELECT t9.created_at AS moment, 'TimelineSignIn'::text AS type, t9.id AS id, t9.partner_id AS partner_id
+FROM sessions t9
+WHERE t9.partner_id = $1::bigint AND ('SIGN_IN') = ANY ($2::text[]) AND t9.created_at >= $3::timestamptz AND t9.created_at <= $4::text::timestamptz AND (t9.created_at, 'TimelineSignIn'::text COLLATE "C", t9.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t9.created_at DESC, t9.id DESC LIMIT 5)
+UNION ALL (SELECT t10.created_at AS moment, 'TimelineStatusChange'::text AS type, t10.id AS id, t10.partner_id AS partner_id
+FROM partner_status_changes t10
+WHERE t10.partner_id = $1::bigint AND ('STATUS_CHANGE') = ANY ($2::text[]) AND t10.created_at >= $3::timestamptz AND t10.created_at <= $4::text::timestamptz AND (t10.created_at, 'TimelineStatusChange'::text COLLATE "C", t10.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t10.created_at DESC, t10.id DESC LIMIT 5)
+UNION ALL (SELECT t11.created_at AS moment, 'TimelineSubscriptionChange'::text AS type, t11.id AS id, t11.partner_id AS partner_id
+FROM subscription_changes t11
+WHERE t11.partner_id = $1::bigint AND ('SUBSCRIPTION_CHANGE') = ANY ($2::text[]) AND t11.created_at >= $3::timestamptz AND t11.created_at <= $4::text::timestamptz AND (t11.created_at, 'TimelineSubscriptionChange'::text COLLATE "C", t11.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+ORDER BY t11.created_at DESC, t11.id DESC LIMIT 5)) m
+ORDER BY m.moment DESC, m.type COLLATE "C" DESC, m.id DESC LIMIT 5), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, partner_ids, user_id, request_id, ip, reason) SELECT $7::text, $8::text, $9::text[], coalesce(array_agg(DISTINCT partner), '{}'), $10::bigint, $11::text, $12::text, $13::text
+FROM (SELECT partner_id AS partner
+FROM page0) seen) SELECT (SELECT '{"edges":[' || coalesce(string_agg(p.c1, ','
+ORDER BY p.n) FILTER (WHERE p.n <= 4), '') || '],"pageInfo":' || '{"hasNextPage":' || (count(*) > 4)::text || ',"endCursor":' || coalesce((array_agg(p.k
+ORDER BY p.n DESC) FILTER (WHERE p.n <= 4))[1], 'null') || '}' || '}'
+FROM (SELECT '{"cursor":"' || translate(encode(convert_to('["HAPPENED_AT",' || to_json(t1.moment::text)::text || ',"' || t1.type || '",' || t1.id || ']', 'UTF8'), 'base64'), E'\n', '') || '","node":' || CASE t1.type WHEN 'TimelineContract' THEN (SELECT '{"__typename":"TimelineContract","kind":"' || ('CONTRACT') || '","happenedAt":"' || replace(to_char(t12.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":null}'
+FROM partner_contracts t12
+WHERE t12.id = t1.id) WHEN 'TimelineDocument' THEN (SELECT '{"__typename":"TimelineDocument","kind":"' || ('DOCUMENT') || '","happenedAt":"' || replace(to_char(t13.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":' || coalesce((SELECT '{"id":"' || encode(('User:' || t14.id)::bytea, 'base64') || '"}'
+FROM users t14
+WHERE t14.id = t13.uploaded_by_user_id), 'null') || '}'
+FROM partner_documents t13
+WHERE t13.id = t1.id) WHEN 'TimelineEvent' THEN (SELECT '{"__typename":"TimelineEvent","kind":"' || ('EVENT') || '","happenedAt":"' || replace(to_char(t15.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":null}'
+FROM product_events t15
+WHERE t15.id = t1.id) WHEN 'TimelineInvoice' THEN (SELECT '{"__typename":"TimelineInvoice","kind":"' || ('INVOICE') || '","happenedAt":"' || replace(to_char(t16.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":null}'
+FROM invoices t16
+WHERE t16.id = t1.id) WHEN 'TimelineNote' THEN (SELECT '{"__typename":"TimelineNote","kind":"' || (t17.kind) || '","happenedAt":"' || replace(to_char(t17.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":' || coalesce((SELECT '{"id":"' || encode(('User:' || t18.id)::bytea, 'base64') || '"}'
+FROM users t18
+WHERE t18.id = t17.written_by_user_id), 'null') || ',"note":' || '{"kind":"' || t17.kind || '","body":' || to_json(t17.body)::text || '}' || '}'
+FROM partner_notes t17
+WHERE t17.id = t1.id) WHEN 'TimelinePayment' THEN (SELECT '{"__typename":"TimelinePayment","kind":"' || ('PAYMENT') || '","happenedAt":"' || replace(to_char(t19.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":null,"payment":' || '{"amount":' || ('{"amount":"' || t19.amount || '","currency":' || to_json(t19.currency)::text || '}') || ',"invoice":' || (SELECT '{"number":' || to_json(t20.number)::text || '}'
+FROM invoices t20
+WHERE t20.id = t19.invoice_id) || '}' || '}'
+FROM payments t19
+WHERE t19.id = t1.id) WHEN 'TimelineRefund' THEN (SELECT '{"__typename":"TimelineRefund","kind":"' || ('REFUND') || '","happenedAt":"' || replace(to_char(t21.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":' || coalesce((SELECT '{"id":"' || encode(('User:' || t22.id)::bytea, 'base64') || '"}'
+FROM users t22
+WHERE t22.id = t21.requested_by_user_id), 'null') || '}'
+FROM refunds t21
+WHERE t21.id = t1.id) WHEN 'TimelineSignIn' THEN (SELECT '{"__typename":"TimelineSignIn","kind":"' || ('SIGN_IN') || '","happenedAt":"' || replace(to_char(t23.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":' || coalesce((SELECT '{"id":"' || encode(('User:' || t24.id)::bytea, 'base64') || '"}'
+FROM users t24
+WHERE t24.id = t23.user_id), 'null') || '}'
+FROM sessions t23
+WHERE t23.id = t1.id) WHEN 'TimelineStatusChange' THEN (SELECT '{"__typename":"TimelineStatusChange","kind":"' || ('STATUS_CHANGE') || '","happenedAt":"' || replace(to_char(t25.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":' || coalesce((SELECT '{"id":"' || encode(('User:' || t26.id)::bytea, 'base64') || '"}'
+FROM users t26
+WHERE t26.id = t25.changed_by_user_id), 'null') || ',"statusChange":' || '{"toStatus":"' || t25.to_status || '","reason":' || coalesce(to_json(t25.reason)::text, 'null') || '}' || '}'
+FROM partner_status_changes t25
+WHERE t25.id = t1.id) WHEN 'TimelineSubscriptionChange' THEN (SELECT '{"__typename":"TimelineSubscriptionChange","kind":"' || ('SUBSCRIPTION_CHANGE') || '","happenedAt":"' || replace(to_char(t27.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":' || coalesce((SELECT '{"id":"' || encode(('User:' || t28.id)::bytea, 'base64') || '"}'
+FROM users t28
+WHERE t28.id = t27.actor_user_id), 'null') || '}'
+FROM subscription_changes t27
+WHERE t27.id = t1.id) END || '}' AS c1, row_number() OVER (ORDER BY t1.moment DESC, t1.type COLLATE "C" DESC, t1.id DESC) AS n, '"' || translate(encode(convert_to('["HAPPENED_AT",' || to_json(t1.moment::text)::text || ',"' || t1.type || '",' || t1.id || ']', 'UTF8'), 'base64'), E'\n', '') || '"' AS k
+FROM page0 t1) p GROUP BY ())
