@@ -6,6 +6,8 @@ nullable parent becomes null.
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphql import GraphQLNonNull, GraphQLObjectType
 from sqlalchemy import Table
 

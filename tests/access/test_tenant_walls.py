@@ -56,6 +56,7 @@ LISTS = {
     get_named_type(field.type).fields["nodes"].type.of_type.of_type.of_type.name: name
     for name, field in planner.schema.query_type.fields.items()  # type: ignore[union-attr]
     if get_named_type(field.type).name.endswith("Connection")
+    and not any(is_required_argument(argument) for argument in field.args.values())
 }
 
 

@@ -50,7 +50,11 @@ CURSORS = {
 
 
 PAGE_ARGUMENTS = {"first", "last", "after", "before", "filter", "orderBy", "id", "ids"}
-OTHER_VALUES: dict[str, list[Any]] = {"days": [0, 1, 30], "metric": ["clients", "lessons"]}
+OTHER_VALUES: dict[str, list[Any]] = {
+    "days": [0, 1, 30],
+    "metric": ["clients", "lessons"],
+    "partnerId": [encode_id("Partner", key) for key in (1, 2, 3)],
+}
 
 
 @dataclass
@@ -169,8 +173,7 @@ class Writer:
     def arguments(self, definition: Any) -> list[str]:
         """Some of a field's arguments."""
         written = []
-        source = source_of(definition)
-        order = "HAPPENED_AT" if isinstance(source, Merged) else "CREATED_AT"
+        order = "HAPPENED_AT" if isinstance(source_of(definition), Merged) else "CREATED_AT"
         if "first" in definition.args and self.chance(6):
             written.append(f"{self.some(['first', 'last'])}: {self.given('Int', self.some([1, 2, 3, 50]))}")
         if "orderBy" in definition.args and self.chance(3):
@@ -184,9 +187,6 @@ class Writer:
         if "filter" in definition.args and self.chance(2):
             type_ = definition.args["filter"].type
             written.append(f"filter: {self.given(str(type_), self.filter(type_), type_)}")
-        if isinstance(source, Merged) and source.argument:
-            key = encode_id(source.id_of, self.draw(st.integers(1, 3)))
-            written.append(f"{to_camel_case(source.argument)}: {self.given('ID!', key)}")
         if "id" in definition.args:
             written.append(f"id: {self.given('ID!', self.id_of(definition))}")
         for name in definition.args.keys() - PAGE_ARGUMENTS:

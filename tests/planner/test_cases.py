@@ -17,6 +17,7 @@ import pytest
 
 from core.principal import Principal
 from models import Base
+from models.base import SEARCH_TEXT
 from models.security import TENANT_SECRETS
 from planner.run import Operation, Planner
 from planner.write import dumps
@@ -39,8 +40,7 @@ def readable(sql: str) -> str:
     """The statement with a line for each clause; every column of a table is `t1.*`, so that a new column is no difference."""
     for table in Base.metadata.tables.values():
         for hidden in (frozenset[str](), TENANT_SECRETS.get(table.name, frozenset())):
-            shown = [column.name for column in table.columns if column.name not in hidden and column.computed is None]
-            names = [re.escape(name) for name in shown]
+            names = [re.escape(column.name) for column in table.columns if column.name not in hidden | {SEARCH_TEXT}]
             every = r"\b(t\d+)\." + names[0] + "".join(rf", \1\.{name}" for name in names[1:]) + r"(?![\w,])"
             sql = re.sub(every, r"\1.*", sql)
     return re.sub(r" (FROM|WHERE|ORDER BY|WITH|CROSS JOIN|UNION) ", r"\n\1 ", sql) + "\n"
