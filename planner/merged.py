@@ -69,7 +69,9 @@ def merged_listing(
             there = scope.alias()
             table = table_of(type_)
             one = conditions_of(scope, table, there, f"{there}.id = {alias}.id")
-            with scope.below(lateral(rows_sql(scope, table, there, one, ""), there)):
+            # The log follows the way of this type's rows only: another type's may have the same key.
+            of_type = [*one, f"{alias}.type = '{type_.name}'"]
+            with scope.below(lateral(rows_sql(scope, table, there, of_type, ""), there)):
                 text = object_text(scope, type_, scope.selector.children(part, type_), there)
             cases.append(f"WHEN '{type_.name}' THEN (SELECT {text} FROM {table.name} {there}{where(one)})")
         return f"CASE {alias}.type {' '.join(cases)} END" if cases else "NULL::text"

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from core.ids import encode_id
-from core.principal import Principal
+from core.principal import ALL_ROWS, Principal
 from domain.partners import TimelineKind
 from planner.binding import BINDING_KEY
 from policies.permissions import ALL
@@ -122,9 +122,9 @@ async def test_bad_pages_are_refused(world: asyncpg.Connection) -> None:
 
 
 async def test_kinds_beyond_the_caller_are_left_out_and_walls_hold(world: asyncpg.Connection) -> None:
-    support = Principal(kind="staff", permissions=ROLES["SUPPORT"][1])
-    assert "SIGN_IN" not in {node["kind"] for node in (await payload(KINDS, support, id=PARTNER, first=100))["nodes"]}
-    refused = await run(WHOLE, support, id=PARTNER)
+    billing = Principal(kind="staff", permissions=ROLES["BILLING"][1])
+    assert "SIGN_IN" not in {node["kind"] for node in (await payload(KINDS, billing, id=PARTNER, first=100))["nodes"]}
+    refused = await run(WHOLE, billing, id=PARTNER)
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     mine = {node["kind"] for node in (await payload(KINDS, tenant(1), id=PARTNER, first=100))["nodes"]}
     assert mine == {"STATUS_CHANGE", "CONTRACT", "DOCUMENT", "INVOICE", "PAYMENT", "REFUND", "SUBSCRIPTION_CHANGE"}
@@ -133,13 +133,25 @@ async def test_kinds_beyond_the_caller_are_left_out_and_walls_hold(world: asyncp
     assert (await payload(KINDS, tenant(2, ALL), id=PARTNER))["totalCount"] == 0
     hidden = await run('{ __type(name: "TimelineNote") { name } }', tenant(1))
     assert hidden["data"] == {"__type": None}
-    nothing = Principal(kind="staff", permissions=frozenset({"partner:read"}))
+    nothing = Principal(kind="staff", permissions=frozenset({"partner:read", ALL_ROWS}))
     assert {node["kind"] for node in (await payload(KINDS, nothing, id=PARTNER))["nodes"]} == {"STATUS_CHANGE"}
 
 
-async def test_looks_of_our_staff_are_logged(world: asyncpg.Connection) -> None:
-    await payload(KINDS, Principal(kind="staff", permissions=ALL, user_id=1), id=PARTNER)
-    assert await world.fetchval("SELECT partner_ids FROM access_log_entries ORDER BY id DESC LIMIT 1") == [1]
+async def test_looks_of_our_staff_are_logged_and_no_others(world: asyncpg.Connection) -> None:
+    await world.execute(
+        "INSERT INTO users (kind, partner_id, email, full_name, password_hash) VALUES ('PARTNER', 2, 'b@x.test', 'B', 'x');"
+        "UPDATE sessions SET user_id = (SELECT max(id) FROM users) WHERE partner_id = 2"
+    )
+    # A row of partner 1 has the same key as the sign-in of partner 2.
+    assert (
+        await world.fetchval(
+            "SELECT partner_id FROM invoices WHERE id = (SELECT id FROM sessions WHERE partner_id = 2)"
+        )
+        == 1
+    )
+    for source in (KINDS, WHOLE):
+        await payload(source, Principal(kind="staff", permissions=ALL, user_id=1), id=PARTNER)
+        assert await world.fetchval("SELECT partner_ids FROM access_log_entries ORDER BY id DESC LIMIT 1") == [1]
 
 
 async def test_each_branch_is_a_range_of_its_index(world: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:

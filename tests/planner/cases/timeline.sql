@@ -39,9 +39,19 @@ UNION ALL (SELECT t11.created_at AS moment, 'TimelineSubscriptionChange'::text A
 FROM subscription_changes t11
 WHERE t11.partner_id = $1::bigint AND ('SUBSCRIPTION_CHANGE') = ANY ($2::text[]) AND t11.created_at >= $3::timestamptz AND t11.created_at <= $4::text::timestamptz AND (t11.created_at, 'TimelineSubscriptionChange'::text COLLATE "C", t11.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
 ORDER BY t11.created_at DESC, t11.id DESC LIMIT 5)) m
-ORDER BY m.moment DESC, m.type COLLATE "C" DESC, m.id DESC LIMIT 5), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, partner_ids, user_id, request_id, ip, reason) SELECT $7::text, $8::text, $9::text[], coalesce(array_agg(DISTINCT partner), '{}'), $10::bigint, $11::text, $12::text, $13::text
-FROM (SELECT partner_id AS partner
-FROM page0) seen) SELECT (SELECT '{"edges":[' || coalesce(string_agg(p.c1, ','
+ORDER BY m.moment DESC, m.type COLLATE "C" DESC, m.id DESC LIMIT 5), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, user_id, roles, request_id, ip, reason, access_grant_id, partner_ids) SELECT $7::text, $8::text, $9::text[], $10::bigint, $11::text[], $12::text, $13::text, coalesce($14::text, (SELECT s.access_reason
+FROM sessions s
+WHERE s.id = $15::bigint AND s.access_reason_until > $16::timestamptz)), NULL::bigint, coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')
+FROM (SELECT t1.partner_id AS partner
+FROM page0 t1
+UNION SELECT t24.partner_id AS partner
+FROM page0 t1
+CROSS JOIN LATERAL (SELECT t23.*
+FROM sessions t23
+WHERE t23.id = t1.id AND t1.type = 'TimelineSignIn' ) t23
+CROSS JOIN LATERAL (SELECT t24.*
+FROM users t24
+WHERE t24.id = t23.user_id ) t24) seen) SELECT (SELECT '{"edges":[' || coalesce(string_agg(p.c1, ','
 ORDER BY p.n) FILTER (WHERE p.n <= 4), '') || '],"pageInfo":' || '{"hasNextPage":' || (count(*) > 4)::text || ',"endCursor":' || coalesce((array_agg(p.k
 ORDER BY p.n DESC) FILTER (WHERE p.n <= 4))[1], 'null') || '}' || '}'
 FROM (SELECT '{"cursor":"' || translate(encode(convert_to('["HAPPENED_AT",' || to_json(t1.moment::text)::text || ',"' || t1.type || '",' || t1.id || ']', 'UTF8'), 'base64'), E'\n', '') || '","node":' || CASE t1.type WHEN 'TimelineContract' THEN (SELECT '{"__typename":"TimelineContract","kind":"' || ('CONTRACT') || '","happenedAt":"' || replace(to_char(t12.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":null}'
