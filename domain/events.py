@@ -96,7 +96,13 @@ EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
         "subscription.resumed": _type(_ON, "The subscription goes on.", _CHANGE),
         "subscription.canceled": _type(_OFF, "The subscription was ended.", _CHANGE),
         "subscription.expired": _type(_OFF, "The trial, or the days of grace, are over.", _CHANGE),
-        "invoice.created": _type(_ON, "A renewal was billed.", _INVOICE),
+        "invoice.created": _type(
+            _ON, "A renewal, or something that nobody ordered in the product, was billed.", _INVOICE
+        ),
+        "invoice.paid": _type(
+            _ON, "A bill was paid that begins nothing; what others begin is told by itself.", _INVOICE
+        ),
+        "invoice.canceled": _type(_ON, "A bill that was told of is not to be paid any more.", _INVOICE),
         "invoice.payment_failed": _type(
             _ON,
             "A stored card was charged in vain.",

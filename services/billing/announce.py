@@ -1,4 +1,4 @@
-"""What the install shows of its subscription, and what its product hears of a change (INS-1, NOT-2)."""
+"""What the install shows of its subscription, and what its product hears of changes and bills (INS-1, NOT-2)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.billing import SubscriptionStatus
+from domain.billing import InvoiceKind, SubscriptionStatus
 from domain.installs import SubscriptionKind
-from models import Install, Subscription
+from models import Install, Invoice, Subscription
 from services import events
 
+# Bills that nobody has ordered in the product: it hears when they are issued and when they are withdrawn.
+UNASKED = frozenset({InvoiceKind.RENEWAL, InvoiceKind.ONE_OFF})
 _KINDS = {
     SubscriptionStatus.TRIAL: SubscriptionKind.TRIAL,
     SubscriptionStatus.ACTIVE: SubscriptionKind.PAID,
@@ -41,5 +43,21 @@ async def announce(session: AsyncSession, install: Install, subscription: Subscr
         "seats": str(subscription.seats),
         "activeUntil": until.isoformat() if until else None,
         **more,
+    }
+    await events.emit(session, install, type, data)
+
+
+async def announce_invoice(session: AsyncSession, install: Install, invoice: Invoice, type: str) -> None:
+    """Tell the product of a bill; the install is locked.
+
+    Parameters:
+        type: for example ``invoice.paid``.
+    """
+    data = {
+        "invoiceNumber": invoice.number,
+        "kind": invoice.kind.value,
+        "total": str(invoice.total),
+        "currency": invoice.currency,
+        "dueAt": invoice.due_at.isoformat(),
     }
     await events.emit(session, install, type, data)

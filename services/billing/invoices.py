@@ -120,6 +120,9 @@ async def cancel_invoice(session: AsyncSession, actor: Principal, *, invoice_id:
         InvoiceNotVoidable: money has come for it, or it is cancelled already.
     """
     require(actor, "invoice:write", "Mutation.invoiceCancel")
+    found = await load(session, actor, Invoice, invoice_id, field="id")
+    if found.install_id is not None:
+        await load(session, actor, Install, found.install_id, field="id", lock=True)
     invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
     before = invoice.status
     if InvoiceStatus.CANCELED not in INVOICE_TRANSITIONS[before]:

@@ -17,6 +17,7 @@ from domain.billing import InvoiceKind
 from domain.money import rounded
 from models import Install, Invoice, Partner, Payment
 from policies.scopes import require
+from services.billing.announce import announce_invoice
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.locks import load
 from services.billing.payments import new_payment
@@ -54,6 +55,7 @@ async def create_invoice(
     """
     require(actor, "invoice:write", "Mutation.invoiceCreate")
     partner = await load(session, actor, Partner, partner_id, field="partnerId")
+    install = None
     if install_id is not None:
         install = await load(session, actor, Install, install_id, field="installId", lock=True)
         if install.partner_id != partner.id:
@@ -79,6 +81,8 @@ async def create_invoice(
             lines=drafted,
         ),
     )
+    if install is not None:
+        await announce_invoice(session, install, invoice, "invoice.created")
     return invoice, await new_payment(session, invoice, source=actor.label)
 
 

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.principal import Principal
 from domain.billing import OPEN_INVOICE, InvoiceKind, InvoiceStatus
-from models import Invoice, Subscription
+from models import Install, Invoice, Subscription
 from services import audit
+from services.billing.announce import UNASKED, announce_invoice
 from services.billing.closing import close_links
 
 CHANGE_ORDERS = frozenset({InvoiceKind.SEATS_UPGRADE, InvoiceKind.PLAN_CHANGE})
@@ -55,10 +56,13 @@ async def withdraw(
 
 
 async def cancel(session: AsyncSession, actor: Principal, invoice: Invoice, why: str | None = None) -> None:
-    """Cancel one unpaid invoice that the caller has locked, and have its payment links closed."""
+    """Cancel one unpaid invoice that the caller has locked with its install, and have its payment links closed."""
     before = {"status": invoice.status}
     invoice.status = InvoiceStatus.CANCELED
     invoice.canceled_at, invoice.next_charge_at = clock.now(), None
     after = {"status": InvoiceStatus.CANCELED, **({} if why is None else {"reason": why})}
     await audit.record(session, actor, "invoice.cancel", invoice, before=before, after=after)
+    if invoice.kind in UNASKED and invoice.install_id is not None:
+        install = await session.get_one(Install, invoice.install_id)
+        await announce_invoice(session, install, invoice, "invoice.canceled")
     await close_links(session, invoice)

@@ -14,6 +14,7 @@ from gateways.interface import GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment
 from services import audit
+from services.billing.announce import announce_invoice
 from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
 from services.billing.changes_paid import plan_paid, seats_paid
@@ -99,8 +100,12 @@ async def settle_free(session: AsyncSession, actor: Principal, invoice: Invoice,
 async def _hand_over(
     session: AsyncSession, actor: Principal, invoice: Invoice, install: Install | None, rebill_id: str | None
 ) -> None:
+    if install is None:
+        return
     bought = BOUGHT.get(invoice.kind)
-    if bought is not None and install is not None:
+    if bought is None:
+        await announce_invoice(session, install, invoice, "invoice.paid")
+    else:
         await bought(session, actor, invoice, install, rebill_id)
 
 
