@@ -49,7 +49,8 @@ def _viewer(principal: Principal) -> dict[str, Any] | None:
 
 
 async def sign_in(context: MutationContext, input: SignInInput) -> dict[str, Any]:
-    """Start a session with email and password (ACC-1). Failures slow down and lock the account for a while."""
+    """Start a session with email and password, or begin one that `signInVerify` finishes with a second factor (ACC-1).
+    Failures slow down and lock the account for a while."""
     found = await access.sign_in(context.session, email=input.email, password=input.password)
     if isinstance(found, access.Refused):
         return refused(found)

@@ -21,6 +21,7 @@ from core import clock
 from core.database import transaction
 from core.principal import SYSTEM
 from core.settings import Settings, get_settings
+from domain.factors import FRESH_SIGN_IN
 from gateways.oidc import metadata
 from gateways.oidc.emulator import Client, Lies, OidcEmulator, Person
 from services import access
@@ -141,6 +142,7 @@ LIES = (
     (Lies(claims={"nonce": None}), 403),
     (Lies(claims={"aud": "another"}), 403),
     (Lies(claims={"aud": ["kontora:1", "another"]}), 403),
+    (Lies(claims={"aud": ["another"], "azp": "kontora:1"}), 403),
     (Lies(claims={"azp": "another"}), 403),
     (Lies(claims={"iss": "https://evil.test"}), 403),
     (Lies(claims={"exp": 1}), 403),
@@ -247,6 +249,19 @@ async def test_accounts_are_made_where_allowed_without_password_and_role(
     assert bob is not None
     assert (bob["kind"], bob["full_name"], bob["password_hash"]) == ("STAFF", "Bob", None)
     assert "without a role" in (await provider.http.get("/")).text
+    ours = {"sec-fetch-site": "same-origin"}
+    scan = await provider.http.post("/second-factor/start", headers=ours)
+    app = pyotp.TOTP(re.findall(r'class="secret">([A-Z2-7]+)<', scan.text)[0])
+    await provider.http.post("/second-factor/confirm", data={"code": app.at(clock.now())}, headers=ours)
+    clock.travel(clock.now() + FRESH_SIGN_IN)
+    old = await provider.http.post("/second-factor/disable", data={"code": app.at(clock.now())}, headers=ours)
+    assert "sign in again" in old.text
+    asked = await provider.sign_in()
+    assert asked.headers["location"].startswith("/sign-in/code")
+    await provider.http.post("/sign-in/code", data={"code": app.at(clock.now())}, headers=ours)
+    clock.travel(clock.now() + timedelta(seconds=30))
+    gone = await provider.http.post("/second-factor/disable", data={"code": app.at(clock.now())}, headers=ours)
+    assert gone.status_code == 303, "a fresh sign-in stands for the password that there is none of"
     for password in ("", "None", PASSWORD):
         form = {"email": "bob@kontora.test", "password": password}
         assert (await provider.http.post("/sign-in", data=form)).status_code == 422
