@@ -100,3 +100,11 @@ def test_the_eight_scenarios_are_told_and_everything_adds_up(house: House) -> No
     assert refused == ["INVALID_ENDPOINT", "REINSTALL_NEEDED", "ALREADY_SUBSCRIBED", "INSUFFICIENT_COINS"]
     assert house.run("-P", "-m", "cli.main", "verify", "ledger") == "The ledger holds.\n"
     assert house.run("-P", "-m", "cli.main", "verify", "billing") == "Billing holds.\n"
+
+
+def test_an_export_is_watched_and_downloaded(house: House, tmp_path: Path) -> None:
+    lines = house.run(
+        str(HOUSE / "client-examples" / "export_partners.py"), str(tmp_path / "partners.csv")
+    ).splitlines()
+    assert lines[-2].startswith("COMPLETED: ")
+    assert (tmp_path / "partners.csv").read_bytes().count(b"\r\n") == int(lines[-2].split()[1]) + 1
