@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import asyncpg
 
-from bench import reading, renewals, search, wallets, widget
+from bench import proof, reading, renewals, search, wallets, widget
 from core.embedded import EmbeddedServers
 from core.settings import get_settings
 
@@ -27,6 +27,7 @@ KEPT = frozenset({"reading"})
 # Title and measurement; the measurement takes the address of its database and gives its section.
 BENCHES: Mapping[str, tuple[str, Callable[[str], str]]] = MappingProxyType(
     {
+        "proof": ("Proof of each look, and walls", proof.run),
         "reading": ("Reading", reading.run),
         "renewals": ("A night of renewals", renewals.run),
         "search": ("Search", search.run),

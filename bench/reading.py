@@ -33,8 +33,13 @@ from services import access
 
 ROUNDS = 3
 CONNECTIONS = 8
-START_SECONDS = 30
-SERVERS = {"kontora": "web.app:app", "limit": "bench.limit:app", "ordinary": "bench.ordinary:app"}
+START_SECONDS = 120
+SERVERS = {
+    "kontora": "web.app:app",
+    "limit": "bench.limit:app",
+    "ordinary": "bench.ordinary:app",
+    "unlogged": "bench.unlogged:app",
+}
 AIMS = {"list of 50 invoices": 0.6, "one partner, 5 installs": 0.5, "nested page of 50 partners": 0.85}
 
 

@@ -78,14 +78,14 @@ def _value(column: Column[Any], told: str) -> str:
 
 
 async def a_row(owner: asyncpg.Connection, table: Table, partner_id: int) -> None:
-    """Put a row of a partner into a table, whatever else its columns are for; what it points to has the key 1."""
+    """Put a row of a partner into a table; what it points to has the key of the partner."""
     columns = [column for column in table.columns if column.computed is None and column.name != "id"]
     # Users, for who is not in the partner's reach would take the whole row out of it.
     user = f"(SELECT min(id) FROM users WHERE partner_id = {partner_id})"
     given = {column.name: _value(column, f"{table.name} {partner_id}") for column in columns}
     for column in columns:
         for key in column.foreign_keys:
-            given[column.name] = user if key.column.table.name == "users" else "1"
+            given[column.name] = user if key.column.table.name == "users" else str(partner_id)
     given["partner_id"] = str(partner_id)
     async with owner.transaction():
         await _drop_checks(owner, table.name)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.web.conftest import http
+from tests.web.conftest import http, token
 
-__all__ = ["http"]
+__all__ = ["http", "token"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
+import httpx
 import pytest
 
 from core import clock
@@ -14,11 +16,12 @@ from core.principal import Principal
 from core.request import RequestInfo, enter_request
 from core.settings import get_settings
 from domain.access_grants import REASON_LIVES
-from models import Partner
+from models import InvoiceDocument, Partner
 from policies.roles import ROLES
 from tests.access.test_grants import a_user, granted
 from tests.api import payload, run
 from tests.factories.world import STAFF, a_partner, a_plan, a_product, an_install
+from tests.marked import a_row
 
 STATE = "mutation($reason: String!) { accessReasonSet(input: {reason: $reason}) { reason userErrors { code } } }"
 OWNER_OF_ALPHA = "PARTNER_OWNER"
@@ -170,3 +173,36 @@ async def test_a_partner_sees_who_looked_and_searching_the_log_is_logged(
     assert found["data"] == {"accessLogEntries": {"nodes": [{"partnerIds": [str(partners[1].id)]}]}}
     entry = await last(owner)
     assert (entry["operation_name"], entry["user_id"]) == ("Search", auditor.user_id)
+
+
+async def test_the_headers_reach_the_log(
+    owner: asyncpg.Connection, partners: list[Partner], http: httpx.AsyncClient, token: str
+) -> None:
+    asked = {"query": "query Http { partners { nodes { id } } }"}
+    why = {"authorization": f"Bearer {token}", "x-kontora-reason": quote("сверка за месяц")}
+    assert (await http.post("/graphql", json=asked, headers=why)).json()["data"]["partners"]["nodes"]
+    assert (await last(owner))["reason"] == "сверка за месяц"
+
+
+async def test_a_link_stops_with_the_grant_it_was_made_under(
+    owner: asyncpg.Connection, partners: list[Partner], http: httpx.AsyncClient
+) -> None:
+    support, chief = await a_user(owner, "SUPPORT"), await a_user(owner, "SUPERADMIN")
+    grant = await granted(support, chief, partners[0])
+    for partner in partners[:2]:
+        await a_row(owner, InvoiceDocument.__table__, partner.id)  # type: ignore[arg-type]
+    mine, foreign = [
+        encode_id("InvoiceDocument", row["id"])
+        for row in await owner.fetch("SELECT id FROM invoice_documents ORDER BY 1")
+    ]
+    ask = "query Link($id: ID!) { invoiceDocumentLink(id: $id) { url } }"
+    assert (await run(ask, support, id=foreign))["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+    url = (await payload(ask, support, id=mine))["url"]
+    assert ((await last(owner))["operation_name"], (await last(owner))["partner_ids"]) == ("Link", [partners[0].id])
+    assert (await http.get(url)).status_code == 200
+    entry = await last(owner)
+    assert (entry["operation_name"], entry["reason"]) == ("InvoiceDocumentDownload", "the wallet is empty")
+    assert encode_id("AccessGrant", entry["access_grant_id"]) == grant
+    revoke = "mutation($id: ID!) { accessGrantRevoke(input: {id: $id}) { userErrors { code } } }"
+    assert (await payload(revoke, chief, id=grant))["userErrors"] == []
+    assert (await http.get(url)).status_code == 403
