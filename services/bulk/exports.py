@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.principal import Principal
+from core.errors import Forbidden
+from core.principal import ALL_ROWS, Principal
 from domain.bulk import BulkOperationKind
 from policies.scopes import require
 
@@ -99,6 +100,8 @@ def export_of(actor: Principal, kind: BulkOperationKind) -> Export:
     """
     permission, source, columns = _EXPORTS[kind]
     require(actor, permission, f"BulkOperationKind.{kind}")
+    if actor.needs_grant:
+        raise Forbidden(ALL_ROWS, f"BulkOperationKind.{kind}")
     shown = {name: sql for name, (sql, needs) in columns.items() if not needs or needs in actor.permissions}
     of_partner = "t.id" if kind is BulkOperationKind.PARTNER_EXPORT else "t.partner_id"
     held = f"WHERE {of_partner} = :partner_id" if actor.is_tenant else ""

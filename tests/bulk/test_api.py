@@ -138,7 +138,7 @@ async def test_columns_follow_permissions_as_they_were_and_are(
     await owner.execute("DELETE FROM user_roles")
     await owner.execute(
         "INSERT INTO user_permissions (user_id, permission) SELECT id, unnest(ARRAY['partner:read', "
-        "'bulk_operation:read', 'bulk_operation:write']) FROM users"
+        "'partner:all_rows', 'bulk_operation:read', 'bulk_operation:write']) FROM users"
     )
     await work(operation)
     header = read_table((await download(staff, operation)).content)[0]
