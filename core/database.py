@@ -17,6 +17,7 @@ from core.looks import named_grant, note_loaded
 from core.principal import Principal
 from core.read_pool import ReadPool
 from core.settings import get_settings
+from core.traced_sql import watch_connection, watch_engine
 
 APP_ROLE = "kontora_app"
 TENANT_ROLE = "kontora_tenant"
@@ -76,7 +77,7 @@ def engine() -> AsyncEngine:
         url = database_url()
 
         async def connect() -> asyncpg.Connection[asyncpg.Record]:
-            return await asyncpg.connect(
+            connection = await asyncpg.connect(
                 url,
                 server_settings={
                     "role": APP_ROLE,
@@ -84,6 +85,8 @@ def engine() -> AsyncEngine:
                     "application_name": "kontora-write",
                 },
             )
+            watch_connection(connection)
+            return connection
 
         here.engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -93,6 +96,7 @@ def engine() -> AsyncEngine:
             pool_size=settings.database_pool_size,
             max_overflow=10,
         )
+        watch_engine(here.engine)
     return here.engine
 
 

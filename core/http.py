@@ -12,8 +12,10 @@ from functools import lru_cache
 
 import httpx
 
+from core import tracing
 from core.errors import KontoraError, UserError
 from core.settings import get_settings
+from core.traced_http import TracedTransport
 
 TIMEOUT_SECONDS = 15.0
 LONGEST_URL_CHARS = 2_000
@@ -40,16 +42,23 @@ class AddressRefused(KontoraError):
 async def client(*, timeout_seconds: float = TIMEOUT_SECONDS) -> AsyncIterator[httpx.AsyncClient]:
     """A client for services of our choice, such as payment gateways; redirects are not followed."""
     transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False)
-    async with _client(transport, timeout_seconds) as made:
+    async with _client(transport, timeout_seconds, propagate=False) as made:
         yield made
 
 
 @asynccontextmanager
-async def guarded_client(*, timeout_seconds: float = TIMEOUT_SECONDS) -> AsyncIterator[httpx.AsyncClient]:
-    """A client for addresses that users typed (NOT-2): HTTPS to public addresses only, redirects are not followed."""
+async def guarded_client(
+    *, timeout_seconds: float = TIMEOUT_SECONDS, propagate: bool = False
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for addresses that users typed (NOT-2): HTTPS to public addresses only, redirects are not followed.
+
+    Parameters:
+        propagate: whether the other side is told of the trace; for our own products alone.
+    """
     transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False)
     allowed = get_settings().allow_private_endpoints
-    async with _client(transport if allowed else PublicOnly(transport), timeout_seconds) as made:
+    guarded = transport if allowed else PublicOnly(transport)
+    async with _client(guarded, timeout_seconds, propagate=propagate) as made:
         yield made
 
 
@@ -130,9 +139,9 @@ def _is_private_name(host: str) -> bool:
         return host == "localhost" or "." not in host or host.endswith((".localhost", ".local", ".internal"))
 
 
-def _client(transport: httpx.AsyncBaseTransport, timeout_seconds: float) -> httpx.AsyncClient:
+def _client(transport: httpx.AsyncBaseTransport, timeout_seconds: float, *, propagate: bool) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        transport=transport,
+        transport=TracedTransport(transport, propagate=propagate) if tracing.is_on() else transport,
         timeout=timeout_seconds,
         follow_redirects=False,
         trust_env=False,

@@ -8,6 +8,7 @@ import sys
 import orjson
 import structlog
 
+from core import tracing
 from core.settings import get_settings
 
 
@@ -27,6 +28,7 @@ def configure_logging() -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
+            *([tracing.add_trace_id] if tracing.is_on() else []),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Plain text: pretty tracebacks would show local variables, and with them passwords and personal data.
             structlog.processors.format_exc_info,

@@ -42,7 +42,7 @@ class RequestFigures:
 
 def observe(path: str, status: int, seconds: float) -> None:
     """Count one answered request."""
-    requests, times = _series(_door(path), status)
+    requests, times = _series(door(path), status)
     requests.inc()
     times.observe(seconds)
 
@@ -78,6 +78,7 @@ def _series(door: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(door, str(status)), SECONDS.labels(door)
 
 
-def _door(path: str) -> str:
+def door(path: str) -> str:
+    """The door that a path leads to, one of few."""
     first = path[1:].partition("/")[0]
     return first if first in DOORS else OTHER

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from core.traced_sql import watch_connection
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
@@ -92,6 +94,7 @@ class ReadPool:
             self._pass_on(None)
             raise
         self._opening -= 1
+        watch_connection(connection)
         self._open.add(connection)
         return connection
 

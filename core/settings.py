@@ -183,6 +183,12 @@ class Settings(BaseSettings):
         description="Days after a period's end on which the stored card is charged for the next one, comma-separated; "
         "after the last the days of grace begin.",
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern="^https?://",
+        description="Address of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://collector:4318`; "
+        "traces of requests, SQL, jobs and calls to gateways go there. Empty: no traces.",
+    )
     metric_retention_days: int = Field(
         default=730, ge=31, le=3_650, description="How long values of partners' metrics are kept, days."
     )

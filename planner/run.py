@@ -24,6 +24,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
 from strawberry.types.arguments import convert_arguments
 
+from core import tracing
 from core.database import read_pool_of
 from core.errors import Forbidden, KontoraError
 from core.ids import InvalidId, decode_id
@@ -255,6 +256,8 @@ class Planner:
         operation = self.prepare(source, operation_name, principal)
         if isinstance(operation, Answer):
             return operation
+        if tracing.is_on():
+            tracing.name_operation(operation.node.operation.value, operation.name)
         if operation.is_mutation and not allow_mutation:
             error = KontoraError("mutations are sent by POST", code="MUTATION_BY_GET")
             return Answer.refused(told(error))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import tracing
 from core.errors import KontoraError
 from core.request import current_request
 from models import OutboxMessage
@@ -61,6 +62,7 @@ async def enqueue(
         ordering_key=ordering_key,
         partner_id=partner_id,
         request_id=current_request().request_id,
+        traceparent=tracing.traceparent(),
     )
     if delay is not None:
         message.available_at = func.now() + delay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core import tracing
 from core.database import dispose
 from core.logging import configure_logging
 from core.settings import get_settings
@@ -49,10 +51,12 @@ GRAPHQL_PATH = "/graphql"
 @asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
     """Connections are opened at first use and closed at the end."""
+    tracing.start("kontora-api")
     configure_logging()
     async with beating(ProcessKind.API):
         yield
     await dispose()
+    await asyncio.to_thread(tracing.stop)
 
 
 def build() -> ASGIApp:

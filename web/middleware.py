@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core import metrics
+from core import metrics, tracing
 from core.logging import get_logger
 from core.request import RequestInfo, enter_request, new_request_id
+from web.traced import serve_traced
 
 log = get_logger("access")
 # Why partners' data is looked at, and under which access grant (ACC-5).
@@ -42,6 +44,12 @@ class RequestMiddleware:
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)
             return
+        if tracing.is_on() and not scope["path"].startswith("/health/"):
+            await serve_traced(partial(self._serve, scope, receive, send, info), scope, info)
+        else:
+            await self._serve(scope, receive, send, info)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, info: RequestInfo) -> int:
         started = time.perf_counter()
         status = 0
         request_id = info.request_id.encode()
@@ -70,6 +78,7 @@ class RequestMiddleware:
                 ms=round(seconds * 1000, 1),
                 request_id=info.request_id,
             )
+        return status
 
 
 def _info(scope: Scope) -> RequestInfo:

@@ -14,6 +14,7 @@ from dramatiq import Actor, Broker
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import tracing
 from core.database import transaction
 from core.errors import KontoraError
 from core.logging import get_logger
@@ -154,8 +155,23 @@ async def process(message_id: int) -> Outcome:
     message = await _claim(message_id)
     if message is None:
         return Outcome.NOT_DUE
-    handler = HANDLERS[message.kind]
-    enter_request(RequestInfo(request_id=message.request_id or new_request_id()))
+    info = RequestInfo(request_id=message.request_id or new_request_id())
+    enter_request(info)
+    attributes: tracing.Attributes = {
+        "kontora.request_id": info.request_id,
+        "messaging.message.id": str(message.id),
+        "kontora.attempt": message.attempt,
+    }
+    with tracing.span(f"process {message.kind}", "CONSUMER", parent=message.traceparent, attributes=attributes) as made:
+        outcome = await _run(HANDLERS[message.kind], message)
+        if made is not None:
+            made.set_attribute("kontora.outcome", outcome.name)
+            if outcome in (Outcome.RETRY, Outcome.DEAD):
+                tracing.fail(made, outcome.name)
+    return outcome
+
+
+async def _run(handler: Handler, message: Message) -> Outcome:
     try:
         if message.attempt > handler.max_attempts:
             raise PermanentFailure("the worker died in the last attempt")

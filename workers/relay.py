@@ -11,7 +11,7 @@ import redis.exceptions
 from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy import text
 
-from core import database
+from core import database, tracing
 from core.database import DATABASE_ERRORS
 from core.logging import get_logger
 from core.notices import hear
@@ -78,7 +78,7 @@ class Relay:
         waits = [self.resend_after if h.queue in empty else self.resend_to_busy_after for h in HANDLERS.values()]
         async with database.transaction() as session:
             taken = await session.execute(_TAKE, {"kinds": list(HANDLERS), "waits": waits, "batch": BATCH})
-            messages = [(row.id, row.kind) for row in taken]
+            messages = [(row.id, row.kind, row.traceparent) for row in taken]
         unsent = await asyncio.to_thread(self._send, messages)
         if unsent:
             async with database.transaction() as session:
@@ -100,15 +100,16 @@ class Relay:
         queues = {handler.queue for handler in HANDLERS.values()}
         return {queue for queue in queues if queue_size(self.broker, queue) == 0}
 
-    def _send(self, messages: Iterable[tuple[int, str]]) -> list[int]:
+    def _send(self, messages: Iterable[tuple[int, str, str | None]]) -> list[int]:
         """Send in order; gives the ids that could not be sent."""
         left = list(messages)
         while left:
-            message_id, kind = left[0]
+            message_id, kind, traceparent = left[0]
             try:
-                self.broker.get_actor(kind).send(message_id)
+                with tracing.span(f"dispatch {kind}", "PRODUCER", parent=traceparent):
+                    self.broker.get_actor(kind).send(message_id)
             except TRANSPORT_ERRORS:
-                return [message_id for message_id, _ in left]
+                return [message_id for message_id, _, _ in left]
             left.pop(0)
         return []
 
@@ -135,7 +136,7 @@ _TAKE = text(
         ORDER BY due.available_at, due.id
         LIMIT :batch
         FOR UPDATE OF due SKIP LOCKED)
-    RETURNING id, kind
+    RETURNING id, kind, traceparent
     """
 )
 

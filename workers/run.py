@@ -9,6 +9,7 @@ import threading
 from dramatiq import Worker
 from dramatiq.asyncio import get_event_loop_thread
 
+from core import tracing
 from core.logging import configure_logging, get_logger
 from core.settings import get_settings
 from domain.monitoring import ProcessKind
@@ -25,6 +26,7 @@ log = get_logger("workers.run")
 
 def main() -> None:
     """Handle messages until told to stop; messages in hand are finished first."""
+    tracing.start("kontora-worker")
     configure_logging()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -44,4 +46,5 @@ def main() -> None:
     loop_thread.loop.call_soon_threadsafe(silent.set)
     beats.result(GOOD_BYE_SECONDS)
     worker.stop(timeout=STOP_TIMEOUT_MS)
+    tracing.stop()
     log.info("worker stopped")

@@ -13,7 +13,7 @@ from sqlalchemy import delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import clock, database
+from core import clock, database, tracing
 from core.database import DATABASE_ERRORS
 from core.logging import configure_logging, get_logger
 from core.principal import SYSTEM
@@ -128,8 +128,10 @@ async def run(stopping: asyncio.Event) -> None:
 
 def main() -> None:
     """Schedule and relay until SIGTERM or Ctrl-C; any number of these may run."""
+    tracing.start("kontora-scheduler")
     configure_logging()
     asyncio.run(_main())
+    tracing.stop()
 
 
 async def _main() -> None:

@@ -58,7 +58,7 @@ async def deliver(endpoint: str, *, secrets: Sequence[str], event_id: str, body:
     started = time.monotonic()
     status_code, error = None, None
     try:
-        async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS), guarded_client() as client:
+        async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS), guarded_client(propagate=True) as client:
             headers = signed_headers(secrets, event_id, body)
             async with client.stream("POST", endpoint, content=body.encode(), headers=headers) as response:
                 status_code = response.status_code

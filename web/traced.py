@@ -1,0 +1,41 @@
+"""Requests as spans: named by route or GraphQL operation, never by what was put into them (MON-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Scope
+
+from core import metrics, tracing
+from core.request import RequestInfo
+
+
+async def serve_traced(serve: Callable[[], Awaitable[int]], scope: Scope, info: RequestInfo) -> None:
+    """Serve a request within a span; a caller that sends a `traceparent` finds its trace gone on with.
+
+    Parameters:
+        serve: answers the request and gives the status.
+    """
+    method = scope["method"]
+    attributes = {"http.request.method": method, "kontora.request_id": info.request_id}
+    parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
+    with tracing.span(f"{method} {route_of(scope)}", "SERVER", parent=parent, attributes=attributes) as made:
+        status = await serve()
+        if made is not None:
+            route = route_of(scope)
+            if scope["path"] != "/graphql":
+                made.update_name(f"{method} {route}")
+            made.set_attributes({"http.route": route, "http.response.status_code": status})
+            if status >= 500:
+                tracing.fail(made, str(status))
+
+
+def route_of(scope: Scope) -> str:
+    """The path with names in the place of values, as far as it is known; they may be secrets of links."""
+    parameters = scope.get("path_params")
+    if parameters is None:
+        return f"/{metrics.door(scope['path'])}"
+    route: str = scope["path"]
+    for name, value in parameters.items():
+        route = route.replace(str(value), f"{{{name}}}", 1) if str(value) else route
+    return route
