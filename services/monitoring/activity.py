@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,10 +15,9 @@ from sqlalchemy.types import BigInteger, Date, DateTime, Integer, Numeric, Text
 
 from core import clock
 from core.principal import Principal
-from core.request import current_request
 from domain import fields
 from domain.activity import MetricAggregate, MetricGrain
-from models import AccessLogEntry, PartnerActivity
+from models import PartnerActivity
 from policies.scopes import require
 from services import partners
 
@@ -133,26 +131,7 @@ async def series(
             "product": product_id,
         },
     )
-    if actor.kind == "staff":
-        _log(session, actor, partner_id, metrics)
     return [SeriesPoint(*row) for row in rows]
-
-
-def _log(session: AsyncSession, actor: Principal, partner_id: int, metrics: Sequence[str]) -> None:
-    """Write down that one of us looked (ACC-5)."""
-    request = current_request()
-    told = ",".join(sorted(metrics))
-    session.add(
-        AccessLogEntry(
-            user_id=actor.user_id,
-            operation_name="partnerMetrics",
-            document_hash=hashlib.sha256(told.encode()).hexdigest(),
-            fields=["Query.partnerMetrics"],
-            partner_ids=[partner_id],
-            request_id=request.request_id,
-            ip=request.ip,
-        )
-    )
 
 
 def _arrays(sql: str, **types: Any) -> Any:
