@@ -39,6 +39,7 @@ class Partner(Keyed, Updated, Base):
         CheckConstraint("inn ~ '^([0-9]{10}|[0-9]{12})$'", name="inn_digits"),
         CheckConstraint("kpp ~ '^[0-9]{4}[0-9A-Z]{2}[0-9]{3}$'", name="kpp_form"),
         CheckConstraint("ogrn ~ '^([0-9]{13}|[0-9]{15})$'", name="ogrn_digits"),
+        CheckConstraint("branch_count >= 0", name="branch_count_not_negative"),
         Index("ix_partners_name_order", text("name"), "id"),
         Index("ix_partners_segment", "segment", "id"),
         _trigrams("ix_partners_search_text"),
@@ -54,6 +55,7 @@ class Partner(Keyed, Updated, Base):
     status: Mapped[PartnerStatus] = mapped_column(StrEnumColumn(PartnerStatus), server_default="ACTIVE", index=True)
     status_reason: Mapped[str | None]
     connected_at: Mapped[datetime | None]
+    branch_count: Mapped[int | None] = mapped_column(Integer)
     account_manager_id: Mapped[int | None] = mapped_column(
         ForeignKey("users.id", use_alter=True, name="fk_partners_account_manager_id"), index=True
     )

@@ -6,12 +6,15 @@ from typing import Any, cast
 
 import strawberry
 
+from core.errors import NotFound
 from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
 from schema.partners import (
     ContactCreateInput,
     ContactPayload,
     ContactUpdateInput,
+    PartnerAssignManagerInput,
+    PartnerAssignManagerPayload,
     PartnerCreateInput,
     PartnerPayload,
     PartnerUpdateInput,
@@ -27,6 +30,7 @@ _PARTNER_NULLS = frozenset(
         "segment",
         "status_reason",
         "connected_at",
+        "branch_count",
         "account_manager_id",
         "amocrm_account_id",
         "amocrm_domain",
@@ -51,6 +55,22 @@ async def partner_update(context: MutationContext, input: PartnerUpdateInput) ->
         values=_partner_values(input),
     )
     return {"partner": partner.id}
+
+
+async def partner_assign_manager(context: MutationContext, input: PartnerAssignManagerInput) -> dict[str, Any]:
+    """Give up to 1,000 partners another account manager at once, with a result for each (PAR-1)."""
+    keys = [key_of(value, "Partner", "ids") for value in input.ids]
+    found = await partners.assign_manager(
+        context.session,
+        context.actor,
+        partner_ids=keys,
+        manager_id=optional_key(input.account_manager_id, "User", "accountManagerId"),
+    )
+    results = [
+        {"partner_id": value, "changed": found.get(key, False), "code": None if key in found else NotFound.code}
+        for value, key in zip(input.ids, keys, strict=True)
+    ]
+    return {"results": results}
 
 
 async def contact_create(context: MutationContext, input: ContactCreateInput) -> dict[str, Any]:
@@ -87,5 +107,8 @@ class PartnerMutations:
 
     partner_create: Any = mutation(partner_create, PartnerPayload, requires="partner:write")
     partner_update: Any = mutation(partner_update, PartnerPayload, requires="partner:write")
+    partner_assign_manager: Any = mutation(
+        partner_assign_manager, PartnerAssignManagerPayload, requires="partner:write"
+    )
     contact_create: Any = mutation(contact_create, ContactPayload, requires="partner:write")
     contact_update: Any = mutation(contact_update, ContactPayload, requires="partner:write")

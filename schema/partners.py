@@ -23,6 +23,7 @@ from planner.binding import (
     sql,
     to_many,
     to_one,
+    value,
 )
 from planner.interfaces import merged
 from planner.scalars import BigInt, DateTime
@@ -59,6 +60,7 @@ class Partner(Node):
     status: Any = column(models.Partner.status, "Standing with us.")
     status_reason: Any = column(models.Partner.status_reason, "Why the standing was last changed.")
     connected_at: Any = column(models.Partner.connected_at, "When the partner began to work with us.")
+    branch_count: Any = column(models.Partner.branch_count, "How many branches the partner has, as it told us.")
     amocrm_account_id: Any = column(models.Partner.amocrm_account_id, "Account at amoCRM.")
     amocrm_domain: Any = column(models.Partner.amocrm_domain, "Domain at amoCRM.")
     version: int = column(models.Partner.version, "Version to send back with a change.")
@@ -199,6 +201,9 @@ class PartnerCreateInput(KeyedInput):
     connected_at: DateTime | None = strawberry.field(
         default=strawberry.UNSET, description="When the partner began to work with us."
     )
+    branch_count: int | None = strawberry.field(
+        default=strawberry.UNSET, description="How many branches the partner has."
+    )
     account_manager_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Who of us looks after them, id of a User."
     )
@@ -233,6 +238,9 @@ class PartnerUpdateInput(KeyedInput):
     )
     connected_at: DateTime | None = strawberry.field(
         default=strawberry.UNSET, description="When the partner began to work with us."
+    )
+    branch_count: int | None = strawberry.field(
+        default=strawberry.UNSET, description="How many branches the partner has."
     )
     account_manager_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Who of us looks after them, id of a User."
@@ -276,6 +284,34 @@ class PartnerPayload(Payload):
     """A partner after the change."""
 
     partner: Any = object_value("schema.partners.Partner", "The partner; null where there are user errors.")
+
+
+@strawberry.input(description="Partners that get another account manager.")
+class PartnerAssignManagerInput(KeyedInput):
+    """Partners that get another account manager."""
+
+    ids: list[strawberry.ID] = strawberry.field(description="The partners, 1 to 1000.")
+    account_manager_id: strawberry.ID | None = strawberry.field(
+        description="Who of us looks after them from now on, id of a User; null for nobody."
+    )
+
+
+@plain(requires="partner:write", description="What became of one partner.")
+class PartnerAssignManagerResult:
+    """What became of one partner."""
+
+    partner_id: strawberry.ID = value("The partner that was named.")
+    changed: bool = value("Whether its account manager is another now.")
+    code: str | None = value("Why nothing was done, such as `NOT_FOUND`; null where all is well.")
+
+
+@plain(requires="", description="What became of each partner.")
+class PartnerAssignManagerPayload(Payload):
+    """What became of each partner."""
+
+    results: list[PartnerAssignManagerResult] | None = value(
+        "One a partner, in the order in which they were named; null where there are user errors."
+    )
 
 
 @plain(requires="", description="A contact after the change.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -34,6 +35,7 @@ class PartnerValues(TypedDict, total=False):
     status: PartnerStatus
     status_reason: str | None
     connected_at: datetime | None
+    branch_count: int | None
     account_manager_id: int | None
     amocrm_account_id: int | None
     amocrm_domain: str | None
@@ -49,6 +51,8 @@ class ContactValues(TypedDict, total=False):
     is_primary: bool
 
 
+MOST_BRANCHES = 1_000_000
+MOST_AT_ONCE = 1_000
 _CAMEL = {"legal_name": "legalName", "status_reason": "statusReason", "amocrm_domain": "amocrmDomain"}
 
 
@@ -93,6 +97,33 @@ async def update_card(
         before, after = apply(partner, checked)
     await audit.record(session, actor, "partner.update", partner, before=before, after=after, partner_id=partner.id)
     return partner
+
+
+async def assign_manager(
+    session: AsyncSession, actor: Principal, *, partner_ids: Sequence[int], manager_id: int | None
+) -> dict[int, bool]:
+    """Give partners another account manager; tells of those in the actor's reach whether anything changed.
+
+    Cards whose manager is the one already stay as they are, and their versions too.
+
+    Raises:
+        InvalidValue: no partners, or more than 1,000.
+        NotFound: there is no such account manager among our people.
+    """
+    if not 1 <= len(partner_ids) <= MOST_AT_ONCE:
+        raise fields.InvalidValue(f"name 1 to {MOST_AT_ONCE} partners", field=fields.path("ids"))
+    await _check_manager(session, manager_id)
+    wanted = scoped(select(Partner).where(Partner.id.in_(partner_ids)).order_by(Partner.id), Partner, actor)
+    found: dict[int, bool] = {}
+    for partner in await session.scalars(wanted.with_for_update(key_share=True)):
+        before, after = apply(partner, {"account_manager_id": manager_id})
+        found[partner.id] = bool(after)
+        if after:
+            partner.version += 1
+            await audit.record(
+                session, actor, "partner.assign_manager", partner, before=before, after=after, partner_id=partner.id
+            )
+    return found
 
 
 async def create_contact(session: AsyncSession, actor: Principal, *, partner_id: int, values: ContactValues) -> Contact:
@@ -170,12 +201,17 @@ async def _checked_partner(session: AsyncSession, values: PartnerValues) -> dict
     account = checked.get("amocrm_account_id")
     if account is not None:
         fields.whole(account, "amocrmAccountId", least=1, most=2**63 - 1)
-    manager_id = checked.get("account_manager_id")
+    if checked.get("branch_count") is not None:
+        fields.whole(checked["branch_count"], "branchCount", least=0, most=MOST_BRANCHES)
+    await _check_manager(session, checked.get("account_manager_id"))
+    return checked
+
+
+async def _check_manager(session: AsyncSession, manager_id: int | None) -> None:
     if manager_id is not None:
         manager = await session.get(User, manager_id)
         if manager is None or manager.kind != UserKind.STAFF:
             raise NotFound.of("User", field=fields.path("accountManagerId"))
-    return checked
 
 
 def _checked_contact(values: ContactValues) -> dict[str, Any]:

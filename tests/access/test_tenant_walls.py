@@ -97,6 +97,9 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
         INSERT INTO partner_documents (partner_id, contract_id, kind, title, status, visible_to_partner, url)
             SELECT c.partner_id, c.id, 'ACT', 'x', 'AVAILABLE', shown, 'https://x.test'
             FROM partner_contracts c, unnest('{true,false}'::boolean[]) shown;
+        INSERT INTO modules (product_id, code, name) SELECT id, 'x', 'x' FROM products;
+        INSERT INTO plan_modules (plan_id, module_id)
+            SELECT p.id, m.id FROM plans p JOIN modules m USING (product_id);
         INSERT INTO mails (partner_id, recipient, template, locale, message_id)
             SELECT id, 'x', 'x', 'en', 'mail ' || id FROM partners;
         INSERT INTO bulk_operations (partner_id, kind, format, requested_by_user_id, permissions, expires_at)

@@ -17,6 +17,8 @@ CREATE = """mutation($input: PartnerCreateInput!) { partnerCreate(input: $input)
     partner { id name inn deployment version status } userErrors { code field message } } }"""
 UPDATE = """mutation($input: PartnerUpdateInput!) { partnerUpdate(input: $input) {
     partner { name segment version status statusReason } userErrors { code field } } }"""
+ASSIGN = """mutation($input: PartnerAssignManagerInput!) { partnerAssignManager(input: $input) {
+    results { partnerId changed code } userErrors { code field } } }"""
 CONTACT = """mutation($input: ContactCreateInput!) { contactCreate(input: $input) {
     contact { id fullName email isPrimary partner { name } } userErrors { code field } } }"""
 CONTACT_UPDATE = """mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) {
@@ -43,6 +45,7 @@ async def test_create_and_read_back(owner: asyncpg.Connection) -> None:
         ({"name": "x" * 201}, "INVALID_VALUE", ["input", "name"]),
         ({"name": "x", "inn": "7707083894"}, "INVALID_INN", ["input", "inn"]),
         ({"name": "x", "kpp": "1"}, "INVALID_KPP", ["input", "kpp"]),
+        ({"name": "x", "branchCount": -1}, "INVALID_VALUE", ["input", "branchCount"]),
         ({"name": "x", "deployment": None}, "INVALID_VALUE", ["input", "deployment"]),
         ({"name": "x", "accountManagerId": encode_id("User", 77)}, "NOT_FOUND", ["input", "accountManagerId"]),
         ({"name": "x", "accountManagerId": encode_id("Partner", 1)}, "INVALID_ID", ["input", "accountManagerId"]),
@@ -85,6 +88,27 @@ async def test_a_standing_other_than_active_needs_a_reason(database_url: str) ->
     assert refused["userErrors"] == [{"code": "INVALID_VALUE", "field": ["input", "statusReason"]}]
     told = {"id": partner_id, "version": 1, "status": "BLOCKED", "statusReason": "does not pay"}
     assert (await payload(UPDATE, input=told))["partner"]["status"] == "BLOCKED"
+
+
+async def test_many_partners_get_another_manager_with_a_result_for_each(owner: asyncpg.Connection) -> None:
+    keys = [(await a_partner()).id for _ in range(3)]
+    manager = await owner.fetchval(
+        "INSERT INTO users (kind, email, full_name, password_hash) VALUES ('STAFF', 'm@x.test', 'M', 'x') RETURNING id"
+    )
+    await owner.execute("UPDATE partners SET account_manager_id = $1 WHERE id = $2", manager, keys[2])
+    ids = [encode_id("Partner", key) for key in (*keys, 999_999)]
+    asked = {"ids": ids, "accountManagerId": encode_id("User", manager)}
+    done = await payload(ASSIGN, input=asked)
+    assert [(row["changed"], row["code"]) for row in done["results"]] == [
+        *[(True, None)] * 2, (False, None), (False, "NOT_FOUND"),
+    ]  # fmt: skip
+    assert [row["partnerId"] for row in done["results"]] == ids
+    assert await owner.fetchval("SELECT array_agg(version ORDER BY id) FROM partners") == [2, 2, 1]
+    assert await owner.fetchval("SELECT count(*) FROM audit_events WHERE action = 'partner.assign_manager'") == 2
+    for wrong, field in (({"ids": []}, "ids"), ({"accountManagerId": encode_id("User", 77)}, "accountManagerId")):
+        refused = await payload(ASSIGN, input={**asked, **wrong})
+        assert (refused["results"], refused["userErrors"][0]["field"]) == (None, ["input", field])
+    assert (await payload(ASSIGN, input={"ids": ids[:1], "accountManagerId": None}))["results"][0]["changed"] is True
 
 
 async def test_one_card_an_amocrm_account(database_url: str) -> None:

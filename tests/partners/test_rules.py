@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import fields
-from domain.inn import InvalidInn, InvalidKpp, check_inn, check_kpp
+from domain.inn import InvalidInn, InvalidKpp, InvalidOgrn, check_inn, check_kpp, check_ogrn
 
 VALID = ("7707083893", "7710140679", "7736050003", "500100732259")
 
@@ -35,6 +35,36 @@ def test_one_wrong_digit_is_seen_in_nearly_all_places(inn: str, data: st.DataObj
     if len(inn) == 12:
         sums |= {sum(int(d) * w for d, w in zip(text, second, strict=False)) % 11 for text in (inn, changed)}
     assert sums & {0, 10}
+
+
+def control_digit(digits: str, weights: str) -> str:
+    """A check digit of an INN as the order of the tax service puts it."""
+    return str(sum(int(digit) * int(weight, 16) for digit, weight in zip(digits, weights, strict=True)) % 11 % 10)
+
+
+@given(st.from_regex(r"[0-9]{10}|[0-9]{12}", fullmatch=True), st.booleans())
+def test_an_inn_passes_exactly_if_its_check_digits_are_right(text: str, mended: bool) -> None:
+    body = text[:9] if len(text) == 10 else text[:10]
+    if len(text) == 10:
+        right = body + control_digit(body, "24a359468")
+    else:
+        right = body + control_digit(body, "724a359468")
+        right += control_digit(right, "3724a359468")
+    asked = right if mended else text
+    try:
+        assert check_inn(asked) == right
+    except InvalidInn:
+        assert asked != right
+
+
+@given(st.from_regex(r"[15][0-9]{11}|3[0-9]{13}", fullmatch=True), st.integers(0, 9))
+def test_an_ogrn_passes_exactly_if_its_check_digit_is_right(body: str, digit: int) -> None:
+    right = int(body) % (len(body) - 1) % 10
+    try:
+        check_ogrn(f"{body}{digit}")
+        assert digit == right
+    except InvalidOgrn:
+        assert digit != right
 
 
 @pytest.mark.parametrize("inn", ["", "770708389", "77070838933", "77070838a3", "٧٧٠٧٠٨٣٨٩٣", "7707083894"])
