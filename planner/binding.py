@@ -45,11 +45,13 @@ from planner.sources import (
     METADATA_KEY,
     Binding,
     ColumnValue,
+    Computed,
     ConnectionPart,
     GlobalId,
     Key,
     MoneyPart,
     MoneyValue,
+    Need,
     RootConnection,
     RootFunction,
     RootNode,
@@ -202,6 +204,23 @@ def sql(
     }
     source = SqlValue(requires, expression, kind, arguments)
     return sourced(source, description, graphql_type, signature if arguments else None)
+
+
+def computed(
+    function: Callable[[frozenset[str], Mapping[str, Any]], Any],
+    needs: Mapping[str, Need],
+    graphql_type: Any,
+    description: str,
+    *,
+    requires: str | None = None,
+) -> Any:
+    """A value that a function computes from the caller's permissions and from what it needs of the row.
+
+    Parameters:
+        needs: SQL expressions over the row by the names under which the function takes their values.
+        graphql_type: a scalar, or a type made with `plain`, or a list of these.
+    """
+    return sourced(Computed(requires, function, needs), description, graphql_type)
 
 
 def value(description: str, *, requires: str | None = None, graphql_type: Any = None) -> Any:

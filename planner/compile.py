@@ -107,8 +107,10 @@ def compile_roots(draft: Draft, schema: GraphQLSchema, roots: list[Selected]) ->
     texts = [_root_text(draft, schema, selected) for selected in roots]
     keys = [selected.key for selected in roots]
 
+    complete = draft.scope.computations.complete
+
     def write(rows: list[Any]) -> dict[str, Any]:
-        return {key: fragment(text) for key, text in zip(keys, rows[0], strict=True)}
+        return {key: fragment(complete(text)) for key, text in zip(keys, rows[0], strict=True)}
 
     return draft.finish(", ".join(texts), "", write)
 
@@ -138,7 +140,8 @@ def _as_rows(draft: Draft, selected: Selected) -> Statement | None:
             expression = f"next(({writer.row(fields)} for r in rows), None)"
         else:
             expression = connection_expression(writer, fields, page)
-    return draft.finish(", ".join(writer.columns) or "1", source, generated(f"{{{selected.key!r}: {expression}}}"))
+    written = generated(f"{{{selected.key!r}: {expression}}}", scope.computations)
+    return draft.finish(", ".join(writer.columns) or "1", source, written)
 
 
 def _by_id_sql(scope: Scope, selected: Selected, path: tuple[str, ...], type_: Any, alias: str) -> str:

@@ -20,6 +20,7 @@ from planner.selection import Selected
 from planner.sources import (
     Absent,
     ColumnValue,
+    Computed,
     GlobalId,
     Itself,
     Key,
@@ -58,6 +59,8 @@ def field_text(scope: Scope, type_: GraphQLObjectType, selected: Selected, alias
         return json_text(f"{alias}.{source.column.name}", kind_of(source.column), nullable=nullable)
     if isinstance(source, SqlValue):
         return json_text(expression_sql(scope, selected, source, alias), source.kind, nullable=nullable)
+    if isinstance(source, Computed):
+        return scope.computations.place(scope.selector, selected, source, alias)
     if isinstance(source, MoneyValue):
         text = _money_text(scope, selected, source, alias)
         return f"coalesce({text}, 'null')" if nullable else f"({text})"

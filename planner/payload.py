@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from enum import Enum
 from typing import Any
 
 from graphql import GraphQLList, GraphQLNonNull
 
 from planner.compile import Draft, Statement
+from planner.computed import get, plain, python_name
 from planner.nested import object_text
 from planner.scope import conditions_of, lateral, rows_sql, table_of, where
 from planner.selection import Selected, binding_of
@@ -64,7 +63,7 @@ class PayloadPlan:
                 written[child.key] = child.parent.name
             else:
                 name = python_name(child)
-                written[child.key] = self._written(child, _get(values, name), (*path, name), objects)
+                written[child.key] = self._written(child, get(values, name), (*path, name), objects)
         return written
 
 
@@ -77,7 +76,8 @@ def compile_payload(draft: Draft, root: Selected) -> PayloadPlan:
         if draft.logged and draft.scope.tables:
             loaded = draft.scope.binds.of_principal("looked", "bigint[]")
             draft.scope.seen.append(f"SELECT unnest({loaded}) AS partner")
-        plan.statement = draft.finish(", ".join(columns), "", lambda rows: list(rows[0]))
+        complete = draft.scope.computations.complete
+        plan.statement = draft.finish(", ".join(columns), "", lambda rows: [complete(text) for text in rows[0]])
     return plan
 
 
@@ -122,33 +122,11 @@ class KeySlot:
     index: int
 
 
-def python_name(selected: Selected) -> str:
-    """The Python name of a field."""
-    assert selected.definition is not None
-    name: str = selected.definition.extensions["strawberry-definition"].python_name
-    return name
-
-
-def plain(value: Any) -> Any:
-    """A scalar in its JSON form."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
-
-
-def _get(values: Any, name: str) -> Any:
-    return values.get(name) if isinstance(values, Mapping) else getattr(values, name)
-
-
 def _follow(values: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         if values is None:
             return None
-        values = _get(values, name)
+        values = get(values, name)
     return values
 
 

@@ -31,6 +31,7 @@ from planner.selection import DEFINITION, binding_of, source_of
 from planner.sources import (
     Absent,
     ColumnValue,
+    Computed,
     ConnectionPart,
     FilterTerm,
     GlobalId,
@@ -48,6 +49,7 @@ from planner.sources import (
     ToList,
     ToMany,
     ToOne,
+    Value,
 )
 from policies.scopes import NO_PARTNER, reach
 
@@ -123,6 +125,8 @@ class Reference:
             return parent[declared.part]
         if isinstance(declared, Merged):
             return await self.merged(declared, info, arguments, parent)
+        if isinstance(declared, Value):
+            return getattr(parent, _python_name(info))
         assert isinstance(parent, Row)
         if isinstance(declared, Itself):
             return Row(type_.name, parent.table, parent.values)
@@ -155,6 +159,11 @@ class Reference:
             assert declared.currency is not None
             amount = row.values[declared.amount.name]
             return None if amount is None else {"amount": amount, "currency": row.values[declared.currency.name]}
+        if isinstance(declared, Computed):
+            assert declared.function is not None
+            needs = ", ".join(f"({need.sql.format(row='subject')}) AS {name}" for name, need in declared.needs.items())
+            found = await self.fetch(f"SELECT {needs} FROM {row.table.name} subject WHERE id = $1", row.values["id"])
+            return declared.function(self.principal.permissions, dict(found[0]))
         if isinstance(declared, SqlValue):
             given = {argument: argument.convert(arguments[argument.name]) for argument in declared.arguments}
             value = await self.expression(row, declared.sql, given)
@@ -371,6 +380,9 @@ def _size(arguments: dict[str, Any]) -> tuple[int, bool]:
     if len(sizes) > 1 or any(not 1 <= size <= MAX_PAGE for size in sizes):
         raise InvalidPage("bad `first` or `last`")
     return (sizes[0] if sizes else DEFAULT_PAGE), arguments.get("last") is not None
+def _python_name(info: GraphQLResolveInfo[Any]) -> str:
+    name: str = info.parent_type.fields[info.field_name].extensions[DEFINITION].python_name
+    return name
 
 
 def _input_class(definition: Any, argument: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from graphql import GraphQLNonNull, GraphQLObjectType
 
 from planner.binding import kind_of
+from planner.computed import Computations
 from planner.cursor import encode_cursor
 from planner.nested import expression_sql, field_text
 from planner.pages import Page
@@ -100,10 +101,13 @@ class RowWriter:
         return f"(None if {amount} is None else {whole})" if nullable else whole
 
 
-def generated(expression: str) -> Writer:
+def generated(expression: str, computations: Computations) -> Writer:
     """The function `rows -> value` of an expression that this module made; no text of the request is in it."""
     code = compile(f"lambda rows: {expression}", "<planner>", "eval")
-    writer: Writer = eval(code, dict(_NAMES))  # noqa: S307
+    names = dict(_NAMES)
+    if computations.fillers:
+        names["frag"] = lambda text: fragment(computations.complete(text))
+    writer: Writer = eval(code, names)  # noqa: S307
     return writer
 
 

@@ -13,6 +13,7 @@ from core.principal import Principal
 from models.base import SEARCH_TEXT
 from models.security import TENANT_SECRETS, partner_predicate
 from planner.binds import Binds
+from planner.computed import Computations
 from planner.listing import NotCompilable
 from planner.pages import scope_condition
 from planner.selection import Selector, binding_of
@@ -35,7 +36,11 @@ class Scope:
     tables: set[str] = field(default_factory=set)
     way: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    computations: Computations = field(init=False)
     _aliases: int = 0
+
+    def __post_init__(self) -> None:
+        self.computations = Computations(self.principal.permissions)
 
     def alias(self) -> str:
         """A fresh alias."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import Column
@@ -159,6 +159,22 @@ class SqlValue(Source):
     sql: str = ""
     kind: str = "text"
     arguments: tuple[SqlArgument, ...] = ()
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a computed value takes from the row: an SQL expression, ``{row}`` standing for its alias, and its kind."""
+
+    sql: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Computed(Source):
+    """A value that a Python function computes from the caller's permissions and the needs' values by their names."""
+
+    function: Callable[[frozenset[str], Mapping[str, Any]], Any] | None = None
+    needs: Mapping[str, Need] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

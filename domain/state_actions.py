@@ -1,0 +1,95 @@
+"""What moves partners, users, products and plans from one state to another, and when there is nothing to move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from domain.access import UserStatus
+from domain.allowed_actions import Blocked, nothing_to_do
+from domain.catalog import ProductStatus
+from domain.partners import PartnerStatus
+
+
+class PartnerAction(StrEnum):
+    """Where `partnerChangeStatus` may move a partner (PAR-1)."""
+
+    ACTIVATE = "ACTIVATE"
+    SUSPEND = "SUSPEND"
+    BLOCK = "BLOCK"
+    ARCHIVE = "ARCHIVE"
+
+
+class UserAction(StrEnum):
+    """What people do with a user; each is the mutation `user…` (ACC-1)."""
+
+    BLOCK = "BLOCK"
+    UNBLOCK = "UNBLOCK"
+
+
+class ProductAction(StrEnum):
+    """What people do with a product; each is the mutation `product…` (CAT-1)."""
+
+    ARCHIVE = "ARCHIVE"
+    ROTATE_PROJECT_TOKEN = "ROTATE_PROJECT_TOKEN"  # noqa: S105
+
+
+class PlanAction(StrEnum):
+    """What people do with a plan; each is the mutation `plan…` (CAT-2)."""
+
+    UPDATE = "UPDATE"
+
+
+PARTNER_MOVES: Mapping[PartnerAction, PartnerStatus] = MappingProxyType(
+    {
+        PartnerAction.ACTIVATE: PartnerStatus.ACTIVE,
+        PartnerAction.SUSPEND: PartnerStatus.SUSPENDED,
+        PartnerAction.BLOCK: PartnerStatus.BLOCKED,
+        PartnerAction.ARCHIVE: PartnerStatus.ARCHIVED,
+    }
+)
+PARTNER_ACTION_NEEDS = MappingProxyType(dict.fromkeys(PartnerAction, frozenset({"partner:status"})))
+USER_ACTION_NEEDS = MappingProxyType(dict.fromkeys(UserAction, frozenset({"user:write"})))
+PRODUCT_ACTION_NEEDS = MappingProxyType(
+    {
+        ProductAction.ARCHIVE: frozenset({"product:write"}),
+        ProductAction.ROTATE_PROJECT_TOKEN: frozenset({"product:secret"}),
+    }
+)
+PLAN_ACTION_NEEDS = MappingProxyType({PlanAction.UPDATE: frozenset({"plan:write"})})
+
+
+def partner_blocked(action: PartnerAction, status: PartnerStatus) -> Blocked | None:
+    """Why a partner is not moved; None where it can be."""
+    return nothing_to_do("partner", status) if PARTNER_MOVES[action] == status else None
+
+
+def user_blocked(action: UserAction, status: UserStatus, *, last_superadmin: bool) -> Blocked | None:
+    """Why a user's state is not changed; None where it can be.
+
+    Parameters:
+        last_superadmin: whether no other active user is a superadmin.
+    """
+    wanted = UserStatus.BLOCKED if action == UserAction.BLOCK else UserStatus.ACTIVE
+    if status == wanted:
+        return nothing_to_do("user", status)
+    if action == UserAction.BLOCK and last_superadmin:
+        return Blocked("LAST_SUPERADMIN", "the last superadmin cannot be blocked")
+    return None
+
+
+def product_blocked(action: ProductAction, status: ProductStatus) -> Blocked | None:
+    """Why the action is not allowed for a product in this state; None where it is."""
+    if status != ProductStatus.ARCHIVED:
+        return None
+    if action == ProductAction.ARCHIVE:
+        return nothing_to_do("product", status)
+    return Blocked("CONFLICT", "the product is archived")
+
+
+def plan_blocked(version: int, latest: int) -> Blocked | None:
+    """Why a plan can't be changed; None where it can: of its versions only the latest."""
+    if version == latest:
+        return None
+    return Blocked("CONFLICT", f"version {version} is history; version {latest} can be changed")
