@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Action = TypeVar("Action")
+NOTHING_TO_DO = "NOTHING_TO_DO"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Blocked:
 
     code: str
     message: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is as wanted already."""
+        return self.code == NOTHING_TO_DO
 
 
 @dataclass(frozen=True)
@@ -53,4 +59,4 @@ def allowed_actions(
 
 def nothing_to_do(noun: str, state: object) -> Blocked:
     """Blocked because it is done already."""
-    return Blocked("NOTHING_TO_DO", f"the {noun} is {state} already")
+    return Blocked(NOTHING_TO_DO, f"the {noun} is {state} already")

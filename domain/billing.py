@@ -45,6 +45,10 @@ class InvoiceStatus(StrEnum):
 
 
 OPEN_INVOICE = frozenset({InvoiceStatus.PENDING, InvoiceStatus.CHARGING, InvoiceStatus.ACTION_REQUIRED})
+# Unpaid, and money may come for it.
+WAITING_INVOICE = OPEN_INVOICE | {InvoiceStatus.FAILED}
+# Bills of a change that begins when they are paid.
+CHANGE_ORDERS = frozenset({InvoiceKind.SEATS_UPGRADE, InvoiceKind.PLAN_CHANGE})
 
 INVOICE_TRANSITIONS: MappingProxyType[InvoiceStatus, frozenset[InvoiceStatus]] = MappingProxyType(
     {

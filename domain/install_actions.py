@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from domain.allowed_actions import Blocked, nothing_to_do
 from domain.installs import InstallStatus
-from domain.partners import PartnerMay, PartnerStatus, allows
+from domain.partners import PartnerMay, PartnerStatus, allows, partner_not_allowed
 
 _DISABLED = Blocked("CONFLICT", "the install was disabled; install the product again")
 
@@ -87,8 +87,3 @@ def wallet_blocked(action: WalletAction, install: InstallStatus, partner: Partne
     if install == InstallStatus.DISABLED:
         return _DISABLED
     return None if allows(partner, PartnerMay.BUY) else partner_not_allowed(partner)
-
-
-def partner_not_allowed(status: PartnerStatus) -> Blocked:
-    """Blocked by the standing of the partner."""
-    return Blocked("PARTNER_NOT_ALLOWED", f"the partner is {status}")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from domain.allowed_actions import Blocked
+
 
 class PartnerStatus(StrEnum):
     """The standing of a partner with us (PAR-1)."""
@@ -93,6 +95,11 @@ ALLOWED: Mapping[PartnerStatus, frozenset[PartnerMay]] = MappingProxyType(
 def allows(status: PartnerStatus, what: PartnerMay) -> bool:
     """Whether a partner of this standing may do it."""
     return what in ALLOWED[status]
+
+
+def partner_not_allowed(status: PartnerStatus) -> Blocked:
+    """Blocked by the standing of the partner."""
+    return Blocked("PARTNER_NOT_ALLOWED", f"the partner is {status}")
 
 
 def sql_names(what: PartnerMay) -> str:

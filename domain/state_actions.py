@@ -1,4 +1,4 @@
-"""What moves partners, users, products and plans from one state to another, and when there is nothing to move."""
+"""What moves partners, products and plans from one state to another, and when there is nothing to move."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from domain.access import UserStatus
 from domain.allowed_actions import Blocked, nothing_to_do
 from domain.catalog import ProductStatus
 from domain.partners import PartnerStatus
@@ -19,13 +18,6 @@ class PartnerAction(StrEnum):
     SUSPEND = "SUSPEND"
     BLOCK = "BLOCK"
     ARCHIVE = "ARCHIVE"
-
-
-class UserAction(StrEnum):
-    """What people do with a user; each is the mutation `user…` (ACC-1)."""
-
-    BLOCK = "BLOCK"
-    UNBLOCK = "UNBLOCK"
 
 
 class ProductAction(StrEnum):
@@ -50,7 +42,6 @@ PARTNER_MOVES: Mapping[PartnerAction, PartnerStatus] = MappingProxyType(
     }
 )
 PARTNER_ACTION_NEEDS = MappingProxyType(dict.fromkeys(PartnerAction, frozenset({"partner:status"})))
-USER_ACTION_NEEDS = MappingProxyType(dict.fromkeys(UserAction, frozenset({"user:write"})))
 PRODUCT_ACTION_NEEDS = MappingProxyType(
     {
         ProductAction.ARCHIVE: frozenset({"product:write"}),
@@ -63,20 +54,6 @@ PLAN_ACTION_NEEDS = MappingProxyType({PlanAction.UPDATE: frozenset({"plan:write"
 def partner_blocked(action: PartnerAction, status: PartnerStatus) -> Blocked | None:
     """Why a partner is not moved; None where it can be."""
     return nothing_to_do("partner", status) if PARTNER_MOVES[action] == status else None
-
-
-def user_blocked(action: UserAction, status: UserStatus, *, last_superadmin: bool) -> Blocked | None:
-    """Why a user's state is not changed; None where it can be.
-
-    Parameters:
-        last_superadmin: whether no other active user is a superadmin.
-    """
-    wanted = UserStatus.BLOCKED if action == UserAction.BLOCK else UserStatus.ACTIVE
-    if status == wanted:
-        return nothing_to_do("user", status)
-    if action == UserAction.BLOCK and last_superadmin:
-        return Blocked("LAST_SUPERADMIN", "the last superadmin cannot be blocked")
-    return None
 
 
 def product_blocked(action: ProductAction, status: ProductStatus) -> Blocked | None:

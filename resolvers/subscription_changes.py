@@ -26,7 +26,6 @@ from schema.billing_inputs import InvoicePaymentPayload
 from schema.subscription_changes import (
     InvoiceCreateInput,
     SubscriptionAddSeatsInput,
-    SubscriptionAllowedAction,
     SubscriptionCancelInput,
     SubscriptionCancelPreview,
     SubscriptionChangeInput,
@@ -109,13 +108,6 @@ async def subscription_preview_extend(context: RunContext, input: SubscriptionPr
             by=billing.Extension(months=input.months, until=input.until),
         )
     return {"ends_at": ends_at}
-
-
-async def subscription_actions(context: RunContext, id: strawberry.ID) -> list[dict[str, Any]]:
-    """What may be done with a subscription now, by the same rules that the mutations obey."""
-    async with transaction(context.principal) as session:
-        actions = await billing.actions_of(session, context.principal, key_of(id, "Subscription", "id"))
-    return [{"action": action, "enabled": why is None, "blocked_because": why} for action, why in actions.items()]
 
 
 async def subscription_cancel(context: MutationContext, input: SubscriptionCancelInput) -> dict[str, Any]:
@@ -307,12 +299,6 @@ class SubscriptionQueries:
         SubscriptionExtendPreview,
         "subscription:read",
         "The end that an extension would bring (SUB-6).",
-    )
-    subscription_actions: Any = function_root(
-        subscription_actions,
-        list[SubscriptionAllowedAction],
-        "subscription:read",
-        "What may be done with a subscription now, by the same rules that the mutations obey.",
     )
 
 

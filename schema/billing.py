@@ -23,6 +23,7 @@ from planner.binding import (
     to_one,
 )
 from planner.scalars import DateTime, Decimal
+from schema.allowed_actions import invoice_allowed_actions, subscription_allowed_actions
 
 SubscriptionFilter = filter_input(
     "Subscription",
@@ -94,6 +95,7 @@ class Subscription(Node):
         "Unit price from the next renewal on, where it changes.",
     )
     version: Any = column(models.Subscription.version, "Version, to be given back in an update.")
+    allowed_actions: Any = subscription_allowed_actions()
     created_at: Any = column(models.Subscription.created_at, "When it was made.")
     updated_at: Any = column(models.Subscription.updated_at, "When it last changed.")
     partner: Any = to_one("schema.partners.Partner", models.Subscription.partner_id, "Who pays.")
@@ -238,6 +240,7 @@ class Invoice(Node):
         "datetime",
         "Until when the link can be used.",
     )
+    allowed_actions: Any = invoice_allowed_actions()
     created_at: Any = column(models.Invoice.created_at, "When it was issued.")
     updated_at: Any = column(models.Invoice.updated_at, "When its state last changed.")
     partner: Any = to_one("schema.partners.Partner", models.Invoice.partner_id, "Who is billed.")

@@ -20,6 +20,7 @@ from planner.binding import (
     to_many,
     to_one,
 )
+from schema.allowed_actions import plan_allowed_actions, product_allowed_actions
 
 CONFIGURE = "product:configure"
 
@@ -52,6 +53,7 @@ class Product(Node):
     )
     subscriptions_enabled: bool = column(models.Product.subscriptions_enabled, "Whether subscriptions are sold.")
     version: int = column(models.Product.version, "Version to send back with a change.")
+    allowed_actions: Any = product_allowed_actions()
     created_at: Any = column(models.Product.created_at, "When the product was registered.")
     updated_at: Any = column(models.Product.updated_at, "When the product was last changed.")
     technical_account_url: Any = column(
@@ -163,6 +165,7 @@ class Plan(Node):
     api_requests_per_minute: Any = column(
         models.Plan.api_requests_per_minute, "Most requests a minute to the product's API; null for no limit."
     )
+    allowed_actions: Any = plan_allowed_actions()
     created_at: Any = column(models.Plan.created_at, "When the version was made.")
     updated_at: Any = column(models.Plan.updated_at, "When the version was last changed.")
     product: Any = to_one(

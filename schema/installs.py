@@ -24,6 +24,7 @@ from planner.binding import (
     value,
 )
 from planner.scalars import DateTime
+from schema.allowed_actions import install_allowed_actions
 from schema.payload import KeyedInput, Payload
 
 LIVE = "{row}.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')"
@@ -53,6 +54,7 @@ class Install(Node):
     subscribed_until: Any = column(models.Install.subscribed_until, "End of the trial or of the paid period.")
     activated_at: Any = column(models.Install.activated_at, "When it was activated.")
     disabled_at: Any = column(models.Install.disabled_at, "When it was uninstalled.")
+    allowed_actions: Any = install_allowed_actions()
     created_at: Any = column(models.Install.created_at, "When it was installed.")
     updated_at: Any = column(models.Install.updated_at, "When it last changed.")
     partner: Any = to_one("schema.partners.Partner", models.Install.partner_id, "Whose it is.", requires="partner:read")

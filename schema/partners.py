@@ -27,6 +27,7 @@ from planner.binding import (
 )
 from planner.interfaces import merged
 from planner.scalars import BigInt, DateTime
+from schema.allowed_actions import partner_allowed_actions
 from schema.payload import KeyedInput, Payload
 
 PARTNER_PII = "partner:pii"
@@ -64,6 +65,7 @@ class Partner(Node):
     amocrm_account_id: Any = column(models.Partner.amocrm_account_id, "Account at amoCRM.")
     amocrm_domain: Any = column(models.Partner.amocrm_domain, "Domain at amoCRM.")
     version: int = column(models.Partner.version, "Version to send back with a change.")
+    allowed_actions: Any = partner_allowed_actions()
     created_at: Any = column(models.Partner.created_at, "When the card was made.")
     updated_at: Any = column(models.Partner.updated_at, "When the card was last changed.")
     account_manager: Any = to_one(

@@ -20,6 +20,7 @@ from planner.binding import (
     to_many,
     to_one,
 )
+from schema.allowed_actions import payment_allowed_actions
 
 PaymentFilter = filter_input(
     "Payment",
@@ -61,6 +62,7 @@ class Payment(Node):
         models.Payment.gateway_answer, "The gateway's last answer, personal data masked.", requires="payment:detail"
     )
     confirmed_at: Any = column(models.Payment.confirmed_at, "When the money was ours.")
+    allowed_actions: Any = payment_allowed_actions()
     created_at: Any = column(models.Payment.created_at, "When it was begun.")
     updated_at: Any = column(models.Payment.updated_at, "When its state last changed.")
     invoice: Any = to_one("schema.billing.Invoice", models.Payment.invoice_id, "What it settles.")

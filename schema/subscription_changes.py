@@ -8,12 +8,12 @@ from typing import Any
 import strawberry
 
 from domain.catalog import Term
-from domain.subscription_actions import CancelWhen, ChangeWhen, SubscriptionAction
+from domain.subscription_actions import CancelWhen, ChangeWhen
 from planner.binding import Money, graphql_enum, object_value, plain, value
 from planner.scalars import DateTime, Decimal
 from schema.payload import KeyedInput, MoneyInput, Payload
 
-for kind in (CancelWhen, ChangeWhen, SubscriptionAction):
+for kind in (CancelWhen, ChangeWhen):
     graphql_enum(kind)
 
 _ID = "The subscription."
@@ -235,15 +235,6 @@ class SubscriptionExtendPreview:
     """What an extension would bring."""
 
     ends_at: DateTime = value("The new end.")
-
-
-@plain(requires="subscription:read", description="Whether something may be done with a subscription now.")
-class SubscriptionAllowedAction:
-    """Whether something may be done with a subscription now."""
-
-    action: SubscriptionAction = value("What is done.")
-    enabled: bool = value("Whether the subscription's state allows it; the permission is another matter.")
-    blocked_because: str | None = value("Why not; null where it is enabled.")
 
 
 @plain(requires="", description="A subscription after the change.")

@@ -19,6 +19,7 @@ from planner.binding import (
     to_many,
     to_one,
 )
+from schema.allowed_actions import wallet_allowed_actions
 
 WalletFilter = filter_input(
     "Wallet",
@@ -54,6 +55,7 @@ class Wallet(Node):
     low: Any = column(models.Wallet.low, "Whether the balance is below the threshold.")
     low_since: Any = column(models.Wallet.low_since, "Since when the balance is below the threshold.")
     last_activity_at: Any = column(models.Wallet.last_activity_at, "When coins last moved.")
+    allowed_actions: Any = wallet_allowed_actions()
     created_at: Any = column(models.Wallet.created_at, "When the wallet was opened.")
     updated_at: Any = column(models.Wallet.updated_at, "When the wallet last changed.")
     install: Any = to_one("schema.installs.Install", models.Wallet.install_id, "The install.", requires="install:read")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
@@ -17,19 +19,20 @@ from core.settings import get_settings
 from domain import fields
 from domain.billing import SubscriptionStatus
 from domain.catalog import ProductKind, ProductStatus, Term
+from domain.install_actions import InstallAction, InstallStanding, install_blocked
 from domain.installs import InstallStatus, SubscriptionKind
 from domain.partners import PartnerMay
 from domain.periods import anchor_day
 from domain.pricing import DEFAULT_SEATS
 from domain.wallets import AccountKind, WalletTransactionKind
 from ledger import post as ledger
-from models import Contact, Install, OAuthToken, Product, Subscription, SubscriptionChange
+from models import Contact, Install, OAuthToken, Partner, Product, Subscription, SubscriptionChange
 from policies.scopes import scoped
 from services import audit, events, onboarding, partners
 from services.catalog import products
 from services.changes import apply, unique
 from services.monitoring import activity
-from services.partner_standing import check_standing
+from services.partner_standing import PartnerNotAllowed, check_standing
 
 WELCOME_REFERENCE = "install-bonus"
 TRIAL_CURRENCY = "RUB"
@@ -40,6 +43,11 @@ class ReinstallNeeded(UserError):
     """The CRM's tokens are missing or expired; only installing again brings new ones (INS-3)."""
 
     code = "REINSTALL_NEEDED"
+
+
+_FAILURES: Mapping[str, type[UserError]] = MappingProxyType(
+    {failure.code: failure for failure in (Conflict, PartnerNotAllowed, ReinstallNeeded)}
+)
 
 
 @dataclass(frozen=True)
@@ -105,15 +113,13 @@ async def activate(session: AsyncSession, actor: Principal, *, install_id: int) 
         ReinstallNeeded: a widget has no valid token at the CRM.
     """
     install = await load(session, actor, install_id, lock=True)
-    if install.status == InstallStatus.ACTIVATED:
-        return install
-    if install.status == InstallStatus.DISABLED:
-        raise Conflict("the install was disabled; install the product again", field=fields.path("id"))
-    await check_standing(session, install.partner_id, PartnerMay.INSTALL, field="id")
     product = await products.load(session, actor, install.product_id, lock=False)
-    if product.kind == ProductKind.WIDGET:
-        await _need_token(session, install_id)
     now = clock.now()
+    blocked = install_blocked(InstallAction.ACTIVATE, await _standing(session, install, product), now)
+    if blocked is not None and blocked.is_done:
+        return install
+    if blocked is not None:
+        raise _FAILURES[blocked.code](blocked.message, field=fields.path("id"))
     install.status = InstallStatus.ACTIVATED
     install.activated_at = install.activated_at or now
     trial = await start_trial(session, actor, install, product, now)
@@ -140,7 +146,8 @@ async def disable(session: AsyncSession, actor: Principal, *, install_id: int) -
         NotFound: there is no such install in the caller's reach.
     """
     install = await load(session, actor, install_id, lock=True)
-    if install.status == InstallStatus.DISABLED:
+    product = await products.load(session, actor, install.product_id, lock=False)
+    if install_blocked(InstallAction.DISABLE, await _standing(session, install, product), clock.now()) is not None:
         return install
     before, after = apply(install, {"status": InstallStatus.DISABLED, "disabled_at": clock.now()})
     await _retire_tokens(session, install_id)
@@ -171,19 +178,16 @@ async def _check_contact(session: AsyncSession, partner_id: int, contact_id: int
         raise NotFound.of("Contact", field=fields.path("contactId"))
 
 
-async def _need_token(session: AsyncSession, install_id: int) -> None:
-    active = (OAuthToken.install_id == install_id, OAuthToken.active)
-    token: OAuthToken | None = await session.scalar(select(OAuthToken).where(*active))
-    if token is None:
-        raise ReinstallNeeded("the install has no token at the CRM; install the widget again", field=fields.path("id"))
-    if token.authorization_lost:
-        raise ReinstallNeeded(
-            "the CRM takes the install's token no more; install the widget again", field=fields.path("id")
-        )
-    if token.expires_at <= clock.now():
-        raise ReinstallNeeded(
-            "the install's token at the CRM has expired; install the widget again", field=fields.path("id")
-        )
+async def _standing(session: AsyncSession, install: Install, product: Product) -> InstallStanding:
+    partner = await session.scalar(select(Partner.status).where(Partner.id == install.partner_id))
+    assert partner is not None
+    active = (OAuthToken.install_id == install.id, OAuthToken.active)
+    return InstallStanding(
+        status=install.status,
+        partner=partner,
+        needs_token=product.kind == ProductKind.WIDGET,
+        token_until=await session.scalar(select(OAuthToken.expires_at).where(*active)),
+    )
 
 
 async def start_trial(

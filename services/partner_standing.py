@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,13 +11,15 @@ from core.errors import Conflict
 from core.principal import Principal
 from domain import fields
 from domain.installs import InstallStatus
-from domain.partners import PartnerMay, PartnerStatus, allows
+from domain.partners import PartnerMay, PartnerStatus, allows, partner_not_allowed
+from domain.state_actions import PARTNER_MOVES, partner_blocked
 from models import Install, Partner, PartnerStatusChange
 from policies.scopes import require
 from services import audit, events
 from services.changes import next_version
 
 LONGEST_REASON = 500
+_ACTIONS = MappingProxyType({to: action for action, to in PARTNER_MOVES.items()})
 
 
 class PartnerNotAllowed(Conflict):
@@ -51,7 +55,7 @@ async def change_status(
         raise fields.InvalidValue(f"say why the partner becomes {status}", field=fields.path("reason"))
     if version is not None:
         next_version(partner, version)
-    if partner.status == status:
+    if partner_blocked(_ACTIONS[status], partner.status) is not None:
         return partner
     before = {"status": partner.status, "status_reason": partner.status_reason}
     was = partner.status
@@ -87,8 +91,10 @@ async def check_standing(session: AsyncSession, partner_id: int, what: PartnerMa
         PartnerNotAllowed: it does not; names ``field``.
     """
     status = await session.scalar(select(Partner.status).where(Partner.id == partner_id))
-    if status is None or not allows(status, what):
-        raise PartnerNotAllowed(f"the partner is {status}", field=fields.path(field))
+    assert status is not None, "the caller has loaded the partner or what is its own"
+    if not allows(status, what):
+        blocked = partner_not_allowed(status)
+        raise PartnerNotAllowed(blocked.message, field=fields.path(field))
 
 
 async def _tell_products(session: AsyncSession, partner: Partner) -> None:

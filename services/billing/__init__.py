@@ -28,7 +28,6 @@ from services.billing.renewals import issue_due_renewals
 from services.billing.renewing import bill_renewal, plan_charge, set_auto_renew
 from services.billing.repair import close_payment, confirm_payment, repair_payment
 from services.billing.seats import add_seats, preview_seats, remove_seats
-from services.billing.standing import actions_of
 from services.billing.subscriptions import create_subscription, preview_subscription
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "Moved",
     "RefundQuote",
     "Wanted",
-    "actions_of",
     "add_seats",
     "apply_notification",
     "ask_for_open_refunds",

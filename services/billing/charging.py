@@ -20,9 +20,9 @@ from gateways.interface import GatewayRefused, GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
 from services.billing.coins import top_up_failed
+from services.billing.locks import live_subscription
 from services.billing.payments import IN_FLIGHT, LINK_LIFE, LOCK, InFlight, apply_state, log_state, order_of
 from services.billing.settle import settle_free
-from services.billing.start import live_subscription
 
 CHARGE = "invoice.charge"
 CHUNK_ROWS = 1_000

@@ -23,14 +23,14 @@ from models import Install, Plan, Subscription
 from policies.scopes import require
 from services.billing.announce import announce, show_on_install
 from services.billing.cancel import drop_pending
-from services.billing.locks import load
+from services.billing.locks import live_subscription, load
 from services.billing.log import record_change, told
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, withdraw
 from services.billing.renewing import plan_charge
 from services.billing.seats import NothingToChange
-from services.billing.standing import NotAllowedNow, take, zone
-from services.billing.start import keep_card, live_subscription
-from services.billing.subscriptions import AlreadySubscribed, PlanNotOffered, priced
+from services.billing.standing import AlreadySubscribed, NotAllowedNow, take, zone
+from services.billing.start import keep_card
+from services.billing.subscriptions import PlanNotOffered, priced
 from services.billing.worth import add_worth
 
 LONGEST_REASON = 500

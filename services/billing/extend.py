@@ -23,8 +23,6 @@ from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, withdraw
 from services.billing.standing import InHand, look, plan_of, take, zone
-from services.billing.start import live_subscription
-from services.billing.subscriptions import AlreadySubscribed
 from services.billing.worth import add_worth
 
 LONGEST_TRIAL_EXTENSION_DAYS = 365
@@ -79,7 +77,6 @@ async def extend_subscription(
     end = _new_end(subscription, by)
     since = subscription.ends_at
     if subscription.status not in LIVE_SUBSCRIPTION:
-        await _refuse_second(session, subscription)
         since = now
         _begin_anew(subscription, now)
     add_worth(subscription, paid or Decimal("0.00"), now)
@@ -110,8 +107,6 @@ async def extend_trial(
     action = SubscriptionAction.EXTEND_TRIAL
     held = await take(session, actor, action, subscription_id=subscription_id, version=version)
     subscription, before, now = held.subscription, told(held.subscription), clock.now()
-    if subscription.status not in LIVE_SUBSCRIPTION:
-        await _refuse_second(session, subscription)
     subscription.status = SubscriptionStatus.TRIAL
     subscription.ends_at = plus_days(max(now, subscription.ends_at), days, zone())
     subscription.anchor_day = anchor_day(subscription.ends_at, zone())
@@ -152,11 +147,6 @@ def _begin_anew(subscription: Subscription, now: datetime) -> None:
     subscription.anchor_day = anchor_day(now, zone())
     subscription.canceled_at = subscription.invoiced_until = None
     subscription.cancel_at_period_end = False
-
-
-async def _refuse_second(session: AsyncSession, subscription: Subscription) -> None:
-    if await live_subscription(session, subscription.install_id) is not None:
-        raise AlreadySubscribed("another subscription of the install lives", field=("input", "id"))
 
 
 async def _bill(

@@ -20,10 +20,9 @@ from policies.scopes import require
 from services import installs
 from services.billing.cancel import end_now
 from services.billing.correct import LONGEST_REASON, Correction, apply_correction
-from services.billing.locks import load
+from services.billing.locks import live_subscription, load
 from services.billing.seats import NothingToChange
 from services.billing.standing import NotAllowedNow, refuse
-from services.billing.start import live_subscription
 
 
 @dataclass(frozen=True)

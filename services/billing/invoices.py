@@ -12,12 +12,11 @@ from core.errors import Conflict
 from core.principal import Principal
 from domain import fields
 from domain.billing import (
-    INVOICE_TRANSITIONS,
-    OPEN_INVOICE,
     InvoiceStatus,
     PaymentMethod,
     PaymentStatus,
 )
+from domain.invoice_actions import InvoiceAction, invoice_blocked
 from models import Install, Invoice, Payment
 from policies.scopes import require
 from services import audit
@@ -50,9 +49,9 @@ async def refresh_payment_link(session: AsyncSession, actor: Principal, *, invoi
     """
     require(actor, "invoice:pay", "Mutation.invoiceRefreshPaymentLink")
     invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
-    payable = (OPEN_INVOICE - {InvoiceStatus.CHARGING}) | {InvoiceStatus.FAILED}
-    if invoice.status not in payable:
-        raise InvoiceNotPayable(f"the invoice is {invoice.status}", field=("input", "id"))
+    blocked = invoice_blocked(InvoiceAction.REFRESH_PAYMENT_LINK, invoice.status)
+    if blocked is not None:
+        raise InvoiceNotPayable(blocked.message, field=("input", "id"))
     newest = select(Payment).where(Payment.invoice_id == invoice.id).order_by(Payment.id.desc()).limit(1)
     payment: Payment | None = await session.scalar(newest.with_for_update())
     if payment is not None and _still_works(payment):
@@ -90,8 +89,9 @@ async def record_outside(session: AsyncSession, actor: Principal, *, invoice_id:
     if found.install_id is not None:
         install = await load(session, actor, Install, found.install_id, field=field, lock=True)
     invoice = await load(session, actor, Invoice, invoice_id, field=field, lock=True)
-    if InvoiceStatus.PAID not in INVOICE_TRANSITIONS[invoice.status]:
-        raise InvoiceNotPayable(f"the invoice is {invoice.status}", field=fields.path(field))
+    blocked = invoice_blocked(InvoiceAction.MARK_PAID, invoice.status)
+    if blocked is not None:
+        raise InvoiceNotPayable(blocked.message, field=fields.path(field))
     payment = Payment(
         partner_id=invoice.partner_id,
         invoice_id=invoice.id,
@@ -125,8 +125,9 @@ async def cancel_invoice(session: AsyncSession, actor: Principal, *, invoice_id:
         await load(session, actor, Install, found.install_id, field="id", lock=True)
     invoice = await load(session, actor, Invoice, invoice_id, field="id", lock=True)
     before = invoice.status
-    if InvoiceStatus.CANCELED not in INVOICE_TRANSITIONS[before]:
-        raise InvoiceNotVoidable(f"the invoice is {before}", field=("input", "id"))
+    blocked = invoice_blocked(InvoiceAction.CANCEL, before)
+    if blocked is not None:
+        raise InvoiceNotVoidable(blocked.message, field=("input", "id"))
     await cancel(session, actor, invoice)
     return invoice
 

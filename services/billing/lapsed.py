@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.principal import SYSTEM
-from domain.billing import InvoiceStatus
+from domain.billing import WAITING_INVOICE, InvoiceStatus
 from models import Install, Invoice, Subscription
-from services.billing.orders import CHANGE_ORDERS, WAITING, cancel
+from services.billing.orders import CHANGE_ORDERS, cancel
 
 CHUNK = 200
 
@@ -27,7 +27,7 @@ async def cancel_lapsed(session: AsyncSession) -> int:
         .join(Install, Install.id == Invoice.install_id)
         .where(
             Invoice.kind.in_(sorted(CHANGE_ORDERS)),
-            Invoice.status.in_(sorted(WAITING - {InvoiceStatus.CHARGING})),
+            Invoice.status.in_(sorted(WAITING_INVOICE - {InvoiceStatus.CHARGING})),
             over,
             Subscription.paused_at.is_(None),
         )

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
 from core.principal import Principal
+from domain.billing import LIVE_SUBSCRIPTION
+from models import Subscription
 from models.base import Base
 from policies.scopes import scoped
 
@@ -33,3 +35,12 @@ async def load(
     if row is None:
         raise NotFound.of(model.__name__, field=("input", field))
     return row
+
+
+async def live_subscription(session: AsyncSession, install_id: int) -> Subscription | None:
+    """The live subscription of an install, locked; at most one by the database's own rule (SUB-1)."""
+    wanted = select(Subscription).where(
+        Subscription.install_id == install_id, Subscription.status.in_(LIVE_SUBSCRIPTION)
+    )
+    live: Subscription | None = await session.scalar(wanted.with_for_update())
+    return live

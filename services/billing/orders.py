@@ -9,15 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.principal import Principal
-from domain.billing import OPEN_INVOICE, InvoiceKind, InvoiceStatus
+from domain.billing import CHANGE_ORDERS as CHANGE_ORDERS
+from domain.billing import WAITING_INVOICE, InvoiceKind, InvoiceStatus
 from models import Install, Invoice, Subscription
 from services import audit
 from services.billing.announce import UNASKED, announce_invoice
 from services.billing.closing import close_links
 
-CHANGE_ORDERS = frozenset({InvoiceKind.SEATS_UPGRADE, InvoiceKind.PLAN_CHANGE})
 RENEWALS = frozenset({InvoiceKind.RENEWAL})
-WAITING = OPEN_INVOICE | {InvoiceStatus.FAILED}
 
 
 async def waiting(
@@ -29,7 +28,7 @@ async def waiting(
         .where(
             Invoice.subscription_id.in_(subscription_ids),
             Invoice.kind.in_(list(kinds)),
-            Invoice.status.in_(sorted(WAITING)),
+            Invoice.status.in_(sorted(WAITING_INVOICE)),
         )
         .order_by(Invoice.id)
         .execution_options(populate_existing=True)

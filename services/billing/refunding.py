@@ -20,8 +20,8 @@ from gateways.registry import gateway
 from models import Install, Invoice, Payment, PaymentStateChange, Refund
 from services import audit, events
 from services.billing.cancel import end_now
+from services.billing.locks import live_subscription
 from services.billing.receipts import receipt_of
-from services.billing.start import live_subscription
 from services.billing.take_back import give_back
 from services.billing.worth import worth_at
 from services.outbox import enqueue

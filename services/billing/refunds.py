@@ -12,19 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Conflict
 from core.principal import Principal
 from domain import fields
-from domain.billing import InvoiceKind, PaymentMethod, PaymentStatus
+from domain.billing import InvoiceKind, PaymentMethod
+from domain.invoice_actions import REFUNDABLE, refund_blocked
 from domain.refunds import OPEN_REFUND, RefundedCoins, RefundedSubscription, RefundStatus
 from models import Install, Invoice, Payment, Refund
 from policies.scopes import require
 from services import audit
-from services.billing.locks import load
+from services.billing.locks import live_subscription, load
 from services.billing.refunding import SEND, settle_refund
-from services.billing.start import live_subscription
 from services.billing.take_back import take_back, taken_back_at_most
 from services.outbox import enqueue
 
 LONGEST_REASON = 500
-_REFUNDABLE = (PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED)
 
 
 class PaymentNotRefundable(Conflict):
@@ -64,7 +63,7 @@ async def preview_refund(session: AsyncSession, actor: Principal, *, payment_id:
     require(actor, "payment:refund", "Query.paymentPreviewRefund")
     payment = await load(session, actor, Payment, payment_id, field="paymentId")
     invoice = await session.get_one(Invoice, payment.invoice_id)
-    left = payment.amount - payment.refunded_amount if payment.status in _REFUNDABLE else Decimal("0.00")
+    left = payment.amount - payment.refunded_amount if payment.status in REFUNDABLE else Decimal("0.00")
     coins = None
     if invoice.kind == InvoiceKind.COIN_PURCHASE and left:
         coins = min(left, await taken_back_at_most(session, invoice))
@@ -98,11 +97,10 @@ async def request_refund(
     require(actor, "payment:refund", "Mutation.paymentRefund")
     reason = fields.line(reason, "reason", most_chars=LONGEST_REASON)
     install, invoice, payment = await _locked(session, actor, payment_id)
-    if payment.status not in _REFUNDABLE:
-        raise PaymentNotRefundable(f"the payment is {payment.status}", field=fields.path("paymentId"))
     under_way = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(OPEN_REFUND))
-    if await session.scalar(under_way) is not None:
-        raise PaymentNotRefundable("a refund of this payment is under way", field=fields.path("paymentId"))
+    blocked = refund_blocked(payment.status, under_way=await session.scalar(under_way) is not None)
+    if blocked is not None:
+        raise PaymentNotRefundable(blocked.message, field=fields.path("paymentId"))
     left = payment.amount - payment.refunded_amount
     asked = left if amount is None else fields.amount(amount, "amount")
     if asked > left:

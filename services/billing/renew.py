@@ -16,10 +16,11 @@ from services import events
 from services.billing.announce import announce, show_on_install
 from services.billing.changes_paid import bill_uncovered_seats
 from services.billing.coins import top_up_failed
+from services.billing.locks import live_subscription
 from services.billing.log import record_change, told
 from services.billing.more_time import more_time
 from services.billing.standing import zone
-from services.billing.start import keep_card, live_subscription, start_paid
+from services.billing.start import keep_card, start_paid
 from services.billing.worth import add_worth
 
 

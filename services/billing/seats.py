@@ -20,7 +20,7 @@ from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, withdraw
 from services.billing.payments import new_payment
-from services.billing.standing import InHand, NotAllowedNow, look, plan_of, take, zone
+from services.billing.standing import InHand, look, plan_of, take, zone
 from services.billing.subscriptions import InvalidSeats
 
 
@@ -135,11 +135,6 @@ async def _count_version(session: AsyncSession, actor: Principal, subscription: 
 
 
 def _check_more(subscription: Subscription, seats: int) -> None:
-    if subscription.pending_seats is not None:
-        raise NotAllowedNow(
-            f"the seats are to become {subscription.pending_seats} at the renewal; undo that first",
-            field=("input", "id"),
-        )
     if seats == subscription.seats:
         raise NothingToChange(f"there are {seats} seats already", field=("input", "seats"))
     if not subscription.seats < seats <= MOST_SEATS:

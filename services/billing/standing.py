@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import Conflict
+from core.errors import Conflict, UserError
 from core.principal import Principal
 from core.settings import get_settings
-from domain.billing import InvoiceKind, InvoiceStatus
+from domain.billing import LIVE_SUBSCRIPTION, InvoiceKind, InvoiceStatus
 from domain.installs import InstallStatus
-from domain.subscription_actions import Standing, SubscriptionAction, allowed_actions, blocked_because
+from domain.subscription_actions import Standing, SubscriptionAction, blocked_because
 from models import Install, Invoice, Plan, Subscription
-from policies.scopes import require
-from services.billing.locks import load
+from services.billing.locks import live_subscription, load
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, waiting
 
 WATCHED = CHANGE_ORDERS | RENEWALS
@@ -27,6 +26,12 @@ class NotAllowedNow(Conflict):
     """The state of the subscription does not allow the action."""
 
     code = "NOT_ALLOWED_NOW"
+
+
+class AlreadySubscribed(UserError):
+    """The install has a paid subscription or an unpaid order already (SUB-1)."""
+
+    code = "ALREADY_SUBSCRIBED"
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,7 @@ async def take(
             code="VERSION_CONFLICT",
             field=("input", "version"),
         )
-    await refuse(session, subscription, action)
-    if install.status == InstallStatus.DISABLED and action not in _WHILE_DISABLED:
-        raise NotAllowedNow("the install is disabled", field=("input", "id"))
+    await refuse(session, subscription, action, install)
     return InHand(install, subscription)
 
 
@@ -76,13 +79,25 @@ async def look(
     return subscription
 
 
-async def refuse(session: AsyncSession, subscription: Subscription, action: SubscriptionAction) -> None:
+async def refuse(
+    session: AsyncSession, subscription: Subscription, action: SubscriptionAction, install: Install | None = None
+) -> None:
     """Refuse what the state does not allow.
+
+    Parameters:
+        install: the subscription's; None where it does not matter whether it is disabled.
 
     Raises:
         NotAllowedNow: says why.
     """
-    refuse_by(standing_of(subscription, await waiting(session, [subscription.id], WATCHED)), action)
+    unpaid = await waiting(session, [subscription.id], WATCHED)
+    standing = standing_of(subscription, unpaid)
+    if install is not None:
+        standing = replace(standing, install_disabled=install.status == InstallStatus.DISABLED)
+    if subscription.status not in LIVE_SUBSCRIPTION:
+        another = await live_subscription(session, subscription.install_id)
+        standing = replace(standing, another_lives=another is not None)
+    refuse_by(standing, action)
 
 
 def refuse_by(standing: Standing, action: SubscriptionAction) -> None:
@@ -93,20 +108,8 @@ def refuse_by(standing: Standing, action: SubscriptionAction) -> None:
     """
     why = blocked_because(action, standing)
     if why is not None:
-        raise NotAllowedNow(why, field=("input", "id"))
-
-
-async def actions_of(
-    session: AsyncSession, actor: Principal, subscription_id: int
-) -> dict[SubscriptionAction, str | None]:
-    """Every action with why it is blocked now, or None.
-
-    Raises:
-        NotFound: no such subscription in the actor's scope.
-    """
-    require(actor, "subscription:read", "Query.subscriptionActions")
-    subscription = await load(session, actor, Subscription, subscription_id, field="id")
-    return allowed_actions(standing_of(subscription, await waiting(session, [subscription.id], WATCHED)))
+        failure = AlreadySubscribed if why.code == AlreadySubscribed.code else NotAllowedNow
+        raise failure(why.message, code=why.code, field=("input", "id"))
 
 
 def standing_of(subscription: Subscription, unpaid: Sequence[Invoice]) -> Standing:
@@ -135,6 +138,10 @@ def standing_of(subscription: Subscription, unpaid: Sequence[Invoice]) -> Standi
         over=subscription.paused_at is None and subscription.ends_at <= clock.now(),
         canceling=subscription.cancel_at_period_end,
         pending=any(value is not None for value in pending),
+        pending_seats=subscription.pending_seats,
+        order_charging=any(
+            invoice.kind in CHANGE_ORDERS and invoice.status == InvoiceStatus.CHARGING for invoice in unpaid
+        ),
         order_waits=orders[0] if orders else None,
         renewal_charging=charging[0] if charging else None,
         renewal_waits=renewals[0] if renewals else None,
@@ -151,8 +158,3 @@ async def plan_of(session: AsyncSession, subscription: Subscription) -> Plan:
 def zone() -> ZoneInfo:
     """The legal entity's time zone, in which days and months are counted."""
     return ZoneInfo(get_settings().legal_entity_timezone)
-
-
-_WHILE_DISABLED = frozenset(
-    {SubscriptionAction.CANCEL_NOW, SubscriptionAction.CANCEL_AT_PERIOD_END, SubscriptionAction.SET_AUTO_RENEW}
-)

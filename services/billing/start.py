@@ -5,19 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock, crypto
 from core.principal import Principal
 from core.settings import get_settings
-from domain.billing import LIVE_SUBSCRIPTION, SubscriptionStatus
+from domain.billing import SubscriptionStatus
 from domain.catalog import Term
 from domain.periods import anchor_day, period_end
 from models import Install, Invoice, Subscription
 from services import events
 from services.billing.announce import show_on_install
 from services.billing.attention import call_about
+from services.billing.locks import live_subscription
 from services.billing.log import record_change, told
 from services.billing.more_time import more_time
 from services.billing.orders import RENEWALS, withdraw
@@ -80,15 +80,6 @@ def keep_card(subscription: Subscription, rebill_id: str | None) -> None:
     """Keep the key of the card that paid, encrypted, for later charges; a payment without one changes nothing."""
     if rebill_id is not None:
         subscription.rebill_id_encrypted = crypto.encrypt(rebill_id, f"subscriptions.rebill_id:{subscription.id}")
-
-
-async def live_subscription(session: AsyncSession, install_id: int) -> Subscription | None:
-    """The live subscription of an install, locked; at most one by the database's own rule (SUB-1)."""
-    wanted = select(Subscription).where(
-        Subscription.install_id == install_id, Subscription.status.in_(LIVE_SUBSCRIPTION)
-    )
-    live: Subscription | None = await session.scalar(wanted.with_for_update())
-    return live
 
 
 def _event(subscription: Subscription, invoice: Invoice) -> dict[str, str]:

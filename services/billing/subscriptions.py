@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Conflict, UserError
 from core.principal import Principal
 from domain import fields
-from domain.billing import InvoiceKind, InvoiceStatus, SubscriptionStatus
+from domain.billing import WAITING_INVOICE, InvoiceKind, InvoiceStatus, SubscriptionStatus
 from domain.catalog import Term
 from domain.installs import InstallStatus
 from domain.partners import PartnerMay
@@ -18,10 +18,10 @@ from domain.pricing import DEFAULT_SEATS, MOST_SEATS, Quote, quote
 from models import Install, Invoice, Payment, Plan, PlanPrice
 from policies.scopes import require
 from services.billing.issue import Draft, DraftLine, issue_invoice
-from services.billing.locks import load
-from services.billing.orders import CHANGE_ORDERS, RENEWALS, WAITING, cancel
+from services.billing.locks import live_subscription, load
+from services.billing.orders import CHANGE_ORDERS, RENEWALS, cancel
 from services.billing.payments import new_payment
-from services.billing.start import live_subscription
+from services.billing.standing import AlreadySubscribed
 from services.partner_standing import check_standing
 
 
@@ -35,12 +35,6 @@ class PlanNotOffered(UserError):
     """The plan is closed, is another product's, or has no price for the term (CAT-2)."""
 
     code = "PLAN_NOT_OFFERED"
-
-
-class AlreadySubscribed(UserError):
-    """The install has a paid subscription or an unpaid order already (SUB-1)."""
-
-    code = "ALREADY_SUBSCRIBED"
 
 
 async def preview_subscription(
@@ -187,7 +181,7 @@ async def _refuse_second(session: AsyncSession, actor: Principal, install: Insta
     wanted = select(Invoice).where(
         Invoice.install_id == install.id,
         Invoice.kind.in_([InvoiceKind.SUBSCRIPTION_START, *RENEWALS, *CHANGE_ORDERS]),
-        Invoice.status.in_(sorted(WAITING)),
+        Invoice.status.in_(sorted(WAITING_INVOICE)),
     )
     for waiting in await session.scalars(wanted.order_by(Invoice.id).with_for_update(key_share=True)):
         # What was billed for a subscription that has ended gives way; an order that waits only where it is told to.

@@ -15,6 +15,7 @@ from core.principal import Principal
 from domain import fields
 from domain.catalog import PricingModel, ProductStatus, Term
 from domain.pricing import MOST_SEATS
+from domain.state_actions import plan_blocked
 from models import Invoice, Plan, PlanModule, PlanPrice, Subscription
 from policies.scopes import scoped
 from services import audit
@@ -103,8 +104,9 @@ async def change(session: AsyncSession, actor: Principal, *, plan_id: int, value
     plan = await load(session, actor, plan_id, lock=True)
     same_tariff = (Plan.product_id == plan.product_id, Plan.name == plan.name, Plan.currency == plan.currency)
     latest = await session.scalar(select(func.max(Plan.version)).where(*same_tariff))
-    if plan.version != latest:
-        raise Conflict(f"version {plan.version} is history; version {latest} can be changed", field=fields.path("id"))
+    blocked = plan_blocked(plan.version, latest or plan.version)
+    if blocked is not None:
+        raise Conflict(blocked.message, field=fields.path("id"))
     checked = _checked(values)
     old_prices = await _prices_of(session, plan)
     prices = _checked_prices(values["prices"]) if "prices" in values else old_prices

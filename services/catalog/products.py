@@ -17,6 +17,7 @@ from core.http import check_endpoint
 from core.principal import Principal
 from domain import fields
 from domain.catalog import ProductKind, ProductStatus
+from domain.state_actions import ProductAction, product_blocked
 from models import Product
 from policies.scopes import scoped
 from services import audit, events
@@ -118,7 +119,7 @@ async def archive(session: AsyncSession, actor: Principal, *, product_id: int, v
         Conflict: somebody changed it in between.
     """
     product = await load(session, actor, product_id, lock=True)
-    if product.status == ProductStatus.ARCHIVED:
+    if product_blocked(ProductAction.ARCHIVE, product.status) is not None:
         return product
     next_version(product, version)
     before, after = apply(product, {"status": ProductStatus.ARCHIVED})
@@ -157,8 +158,9 @@ async def rotate_project_token(
     """
     fields.whole(overlap_hours, "overlapHours", least=0, most=LONGEST_OVERLAP_HOURS)
     product = await load(session, actor, product_id, lock=True)
-    if product.status == ProductStatus.ARCHIVED:
-        raise Conflict("the product is archived", field=fields.path("id"))
+    blocked = product_blocked(ProductAction.ROTATE_PROJECT_TOKEN, product.status)
+    if blocked is not None:
+        raise Conflict(blocked.message, field=fields.path("id"))
     before = {"project_token_hint": product.project_token_hint}
     product.previous_token_hash = product.project_token_hash if overlap_hours else None
     product.previous_token_until = clock.now() + timedelta(hours=overlap_hours) if overlap_hours else None

@@ -5,20 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Conflict
 from core.principal import Principal
 from domain import fields
 from domain.billing import InvoiceKind
-from domain.installs import InstallStatus
-from domain.partners import PartnerMay
-from models import CoinPackage, Install, Invoice, Payment, Wallet
+from domain.install_actions import WalletAction, wallet_blocked
+from models import CoinPackage, Install, Invoice, Partner, Payment, Wallet
 from policies.scopes import require
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.payments import new_payment
 from services.catalog import packages
-from services.partner_standing import check_standing
+from services.partner_standing import PartnerNotAllowed
 from services.wallets.load import lock_wallet
 
 
@@ -38,9 +38,12 @@ async def buy(session: AsyncSession, actor: Principal, *, wallet_id: int, packag
     """
     require(actor, "wallet:buy", "Mutation.coinPurchaseCreate")
     install, wallet = await lock_wallet(session, actor, wallet_id, field="walletId")
-    if install.status == InstallStatus.DISABLED:
-        raise Conflict("the install was disabled; install the product again", field=fields.path("walletId"))
-    await check_standing(session, install.partner_id, PartnerMay.BUY, field="walletId")
+    partner = await session.scalar(select(Partner.status).where(Partner.id == install.partner_id))
+    assert partner is not None
+    blocked = wallet_blocked(WalletAction.BUY_COINS, install.status, partner)
+    if blocked is not None:
+        failure = PartnerNotAllowed if blocked.code == PartnerNotAllowed.code else Conflict
+        raise failure(blocked.message, field=fields.path("walletId"))
     package = await packages.load(session, actor, package_id, lock=False, field="packageId")
     check_offer(package, install)
     invoice = await bill(session, actor, install, wallet, package)

@@ -25,7 +25,7 @@ from policies.scopes import require
 from services import audit
 from services.billing.charging import CHARGE
 from services.billing.coins import stop_top_up
-from services.billing.start import live_subscription
+from services.billing.locks import live_subscription
 from services.catalog import packages
 from services.outbox import enqueue
 from services.partner_standing import standing_allows

@@ -140,12 +140,11 @@ async def test_a_change_at_the_renewal_shows_what_waits(world: Any) -> None:
     assert answer["invoice"] is None
     assert answer["subscription"]["pendingPlan"] == {"name": "Big"}
     assert answer["subscription"]["pendingUnitPrice"] == {"amount": "200.00"}
-    asking = "query($id: ID!) { subscriptionActions(id: $id) { action enabled blockedBecause } }"
-    actions = (await run(asking, STAFF, id=encode_id("Subscription", made.subscription)))["data"]["subscriptionActions"]
-    enabled = {one["action"] for one in actions if one["enabled"]}
+    asking = "query($id: ID!) { subscription(id: $id) { allowedActions { action enabled } } }"
+    found = await run(asking, STAFF, id=encode_id("Subscription", made.subscription))
+    enabled = {one["action"] for one in found["data"]["subscription"]["allowedActions"] if one["enabled"]}
     assert "UNDO_CHANGE" in enabled
     assert "RESUME" not in enabled
-    assert all((one["blockedBecause"] is None) == one["enabled"] for one in actions)
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from gateways.interface import GatewayUnanswered
 from gateways.sandbox.client import EMPTY_CARD, LOST_CARD, SandboxGateway
 from services import billing
 from services.billing import charging
+from services.billing.locks import live_subscription
 from services.billing.orders import RENEWALS, withdraw
 from services.billing.renewals import PERIOD_END
-from services.billing.start import live_subscription
 from tests.billing.renewing import DAY, END, START, events, night, state, subscribe
 
 MOSCOW = ZoneInfo("Europe/Moscow")
