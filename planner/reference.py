@@ -380,6 +380,8 @@ def _size(arguments: dict[str, Any]) -> tuple[int, bool]:
     if len(sizes) > 1 or any(not 1 <= size <= MAX_PAGE for size in sizes):
         raise InvalidPage("bad `first` or `last`")
     return (sizes[0] if sizes else DEFAULT_PAGE), arguments.get("last") is not None
+
+
 def _python_name(info: GraphQLResolveInfo[Any]) -> str:
     name: str = info.parent_type.fields[info.field_name].extensions[DEFINITION].python_name
     return name

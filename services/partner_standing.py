@@ -53,10 +53,10 @@ async def change_status(
     reason = fields.optional_line(reason, "reason", most_chars=LONGEST_REASON)
     if status != PartnerStatus.ACTIVE and reason is None and partner.status != status:
         raise fields.InvalidValue(f"say why the partner becomes {status}", field=fields.path("reason"))
-    if version is not None:
-        next_version(partner, version)
     if partner_blocked(_ACTIONS[status], partner.status) is not None:
         return partner
+    if version is not None:
+        next_version(partner, version)
     before = {"status": partner.status, "status_reason": partner.status_reason}
     was = partner.status
     partner.status, partner.status_reason = status, reason
