@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 
+from cli import factors
 from core import clock
 from core.database import transaction
 from core.ids import encode_id
@@ -242,6 +243,10 @@ async def test_staff_who_may_reset_others_but_not_those_beyond_them(person: Any,
     event = await owner.fetchrow("SELECT actor_user_id, after FROM audit_events WHERE action = 'second_factor.reset'")
     assert event is not None
     assert "lost phone" in event["after"]
+    # Nobody is above the last superadmin: the command line helps, as the operator's.
+    await factors._reset(" Superadmin@demo.test", "lost phone")
+    assert await owner.fetchval("SELECT count(*) FROM totp_factors") == 0
+    assert (await boss.ask(VIEWER)).status_code == 401
 
 
 async def test_a_role_may_ask_for_it_and_opens_nothing_else_before(
