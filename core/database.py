@@ -26,6 +26,8 @@ PARTNER_SETTING = "kontora.partner_id"
 GRANTEE_SETTING = "kontora.grantee_id"
 GRANT_SETTING = "kontora.access_grant_id"
 WRITE_LOCK_TIMEOUT_MS = 10_000
+# How much of a query's trigrams some stretch of a text must have to be like it, for the operator `%>`.
+WORD_LIKENESS = {"pg_trgm.word_similarity_threshold": "0.45"}
 # What tells that the database cannot be reached, or refuses.
 DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
@@ -83,6 +85,7 @@ def engine() -> AsyncEngine:
                     "role": APP_ROLE,
                     "lock_timeout": str(WRITE_LOCK_TIMEOUT_MS),
                     "application_name": "kontora-write",
+                    **WORD_LIKENESS,
                 },
             )
             watch_connection(connection)
@@ -125,6 +128,7 @@ def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False) -> 
                 "statement_timeout": str(settings.statement_timeout_ms),
                 "application_name": "kontora-read",
                 "jit": "off",
+                **WORD_LIKENESS,
                 # Reads write nothing but the access log; waiting for the disk would cost most of a small read.
                 "synchronous_commit": "on" if settings.access_log_sync else "off",
             },

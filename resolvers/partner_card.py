@@ -46,16 +46,14 @@ async def partner_search_(
     ] = None,
 ) -> dict[str, Any]:
     """Partners by what one remembers of them, best first (PAR-2)."""
-    async with transaction(context.principal) as session:
-        found = await partner_search.search(
-            session,
-            context.principal,
-            query=query,
-            first=first,
-            statuses=status,
-            segment=segment,
-            manager_id=optional_key(account_manager_id, "User", "accountManagerId"),
-        )
+    found = await partner_search.search(
+        context.principal,
+        query=query,
+        first=first,
+        statuses=status,
+        segment=segment,
+        manager_id=optional_key(account_manager_id, "User", "accountManagerId"),
+    )
     looked_at(*(match.partner_id for match in found))
     return {
         "partners": [match.partner_id for match in found],

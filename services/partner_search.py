@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncSession
+import asyncpg
 
+from core.database import driver_connection, read_pool_of, transaction
 from core.principal import Principal
 from domain import fields
 from domain.partners import PartnerStatus
@@ -20,9 +23,9 @@ LONGEST_QUERY = 100
 MOST = 50
 # How many matches are ranked: a part of a word that half of all partners have need not be ranked among all of them.
 RANKED = 200
-LIKENESS = 0.45
 PERSON = "partner:pii"
 
+# Parameters are numbered where a statement is put together.
 _SCOPE = "(CAST(:partner_id AS bigint) IS NULL OR p.id = :partner_id)"
 _FILTERS = """
     AND (CAST(:statuses AS text[]) IS NULL OR p.status = ANY (:statuses))
@@ -30,7 +33,7 @@ _FILTERS = """
     AND (CAST(:manager AS bigint) IS NULL OR p.account_manager_id = :manager)
 """
 _BY_CARD = f"""
-    SELECT p.id, false AS by_person, lower(p.name) = :typed OR p.inn = :typed AS whole,
+    SELECT p.id, false AS by_person, lower(p.name) = CAST(:typed AS text) OR p.inn = :typed AS whole,
         p.search_text AS found FROM partners p
     WHERE p.search_text {{matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
 """
@@ -46,19 +49,19 @@ _WHOLE_EMAIL = f"""
     SELECT DISTINCT p.id, true AS by_person, 5.0 AS score FROM contacts c JOIN partners p ON p.id = c.partner_id
     WHERE c.email = :typed AND {_SCOPE} {_FILTERS}
 """
-_WHOLE = " ORDER BY id DESC LIMIT :first"
+_WHOLE = " ORDER BY id DESC LIMIT CAST(:first AS bigint)"
 _INN = re.compile(r"[0-9]{10}|[0-9]{12}")
 # Of two parts the one that fills more of its text fits better; likeness, which is slow, ranks only what has no part.
 _PART = """
     CASE WHEN whole THEN 4
-         WHEN starts_with(found, :asked) THEN 3
+         WHEN starts_with(found, CAST(:asked AS text)) THEN 3
          WHEN strpos(found, ' ' || :asked) > 0 THEN 2
-         ELSE 1 END + length(:asked)::float / greatest(length(found), length(:asked), 1)
+         ELSE 1 END + length(CAST(:asked AS text))::float / greatest(length(found), 1)
 """
-_LIKE = "word_similarity(:asked, found)"
+_LIKE = "word_similarity(CAST(:asked AS text), found)"
 _RANK = """
     SELECT id, bool_and(by_person) AS by_person, max({score}) AS score
-    FROM ({sources}) AS candidates GROUP BY id ORDER BY score DESC, id DESC LIMIT :first
+    FROM ({sources}) AS candidates GROUP BY id ORDER BY score DESC, id DESC LIMIT CAST(:first AS bigint)
 """
 
 
@@ -77,8 +80,14 @@ class Match:
     score: float
 
 
+class _Reader(Protocol):
+    """What runs one reading statement: a pool, or a connection in its transaction."""
+
+    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """All rows."""
+
+
 async def search(
-    session: AsyncSession,
     actor: Principal,
     *,
     query: str,
@@ -97,41 +106,75 @@ async def search(
     asked = fields.line(query, "query", most_chars=LONGEST_QUERY).lower()
     if len(asked) < FEWEST_CHARS:
         raise fields.InvalidValue(f"a search has at least {FEWEST_CHARS} characters", field=("query",))
-    given: dict[str, Any] = {
-        "typed": asked,
-        "asked": fold(asked),
-        "first": first,
-        "partner_id": await partner_held_to(session, actor),
-        "statuses": None if statuses is None else [status.value for status in statuses],
-        "segment": segment,
-        "manager": manager_id,
-        "escaped": _escaped(fold(asked)),
-        "person": _escaped(_as_phone(fold(asked))),
-    }
     people = PERSON in actor.permissions
-    if _INN.fullmatch(asked) or (people and "@" in asked):
-        whole = await _run(session, text((_WHOLE_EMAIL if "@" in asked else _WHOLE_INN) + _WHOLE), given)
-        if whole:
-            return whole
-    holds = _statement("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people, score=_PART)
-    parts = await _run(session, holds, given)
-    if parts:
-        return parts
-    # `%>` looks whether some stretch of words is like the query: one wrong letter in five leaves half of the trigrams.
-    await session.execute(text(f"SET LOCAL pg_trgm.word_similarity_threshold = {LIKENESS}"))
-    return await _run(session, _statement("%> :asked", "%> :asked", people, score=_LIKE), given)
+    async with _reading(actor) as (reader, held_to):
+        given: dict[str, Any] = {
+            "typed": asked,
+            "asked": fold(asked),
+            "first": first,
+            "partner_id": held_to,
+            "statuses": None if statuses is None else [status.value for status in statuses],
+            "segment": segment,
+            "manager": manager_id,
+            "escaped": _escaped(fold(asked)),
+            "person": _escaped(_as_phone(fold(asked))),
+        }
+        whole = _WHOLE_EMAIL if people and "@" in asked else _WHOLE_INN if _INN.fullmatch(asked) else None
+        found = await _run(reader, whole + _WHOLE, given) if whole is not None else []
+        return found or await _run(reader, _parts(people), given) or await _run(reader, _likes(people), given)
 
 
-def _statement(matches: str, person_matches: str, people: bool, *, score: str) -> TextClause:
+@asynccontextmanager
+async def _reading(actor: Principal) -> AsyncIterator[tuple[_Reader, int | None]]:
+    """What to read through, and the one partner that the actor is held to.
+
+    Whoever reaches all rows needs no transaction around statements of which only the last one counts.
+    """
+    if not (actor.is_tenant or actor.needs_grant):
+        yield read_pool_of(actor), None
+        return
+    async with transaction(actor) as session:
+        held_to = await partner_held_to(session, actor)
+        yield await driver_connection(session), held_to
+
+
+@cache
+def _parts(people: bool) -> str:
+    return _ranked("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people, score=_PART)
+
+
+@cache
+def _likes(people: bool) -> str:
+    # `%>` looks whether some stretch of words is like the query; `core.database` says how much: one wrong letter in
+    # five leaves half of the trigrams.
+    return _ranked("%> :asked", "%> :asked", people, score=_LIKE)
+
+
+def _ranked(matches: str, person_matches: str, people: bool, *, score: str) -> str:
     sources = [f"({_BY_CARD.format(matches=matches)})"]
     if people:
         sources.append(f"({_BY_PERSON.format(person_matches=person_matches)})")
-    return text(_RANK.format(score=score, sources=" UNION ALL ".join(sources)))
+    return _RANK.format(score=score, sources=" UNION ALL ".join(sources))
 
 
-async def _run(session: AsyncSession, statement: TextClause, given: dict[str, Any]) -> list[Match]:
-    used = {name: value for name, value in given.items() if name in statement._bindparams}
-    return [Match(row.id, row.by_person, float(row.score)) for row in await session.execute(statement, used)]
+async def _run(reader: _Reader, statement: str, given: Mapping[str, Any]) -> list[Match]:
+    sql, names = _numbered(statement)
+    rows = await reader.fetch(sql, *(given[name] for name in names))
+    return [Match(row["id"], row["by_person"], float(row["score"])) for row in rows]
+
+
+@cache
+def _numbered(statement: str) -> tuple[str, list[str]]:
+    """The statement with ``$1`` in place of the first name, and so on, and the names."""
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return re.sub(r"(?<!:):([a-z_]+)", number, statement), names
 
 
 def _escaped(value: str) -> str:

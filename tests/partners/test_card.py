@@ -7,7 +7,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
 from domain.search_text import fold
@@ -120,6 +119,5 @@ async def test_text_is_folded_as_the_database_folds_it(owner: asyncpg.Connection
 
 
 async def test_a_nul_in_a_search_is_refused(database_url: str) -> None:
-    async with transaction() as session:
-        with pytest.raises(Exception, match="control characters"):
-            await partner_search.search(session, STAFF, query="abc\0d", first=5)
+    with pytest.raises(Exception, match="control characters"):
+        await partner_search.search(STAFF, query="abc\0d", first=5)
