@@ -18,7 +18,7 @@ up: $(VENV)/installed  ## Start everything: servers, API, worker, scheduler, dem
 	@exec $(BIN)/kontora up
 
 test: $(VENV)/installed-dev  ## Run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 3 --dist loadfile
 
 check: $(VENV)/installed-dev  ## Lint, formatting, types, who imports whom, and whether generated files are current
 	@$(BIN)/ruff check .
