@@ -6,7 +6,6 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
-from core.database import transaction
 from core.ids import encode_id
 from core.looks import looked_at
 from domain.partners import PartnerStatus
