@@ -69,6 +69,10 @@ async def close_payment(payment_id: int) -> None:
         payment = await session.get_one(Payment, payment_id)
         status, name = payment.status, payment.gateway
         gateway_payment_id, order_id = payment.gateway_payment_id, payment.order_id
+    if status == PaymentStatus.NEW:
+        # Opening it for an invoice that waits for nothing calls it off.
+        await open_payment(payment_id)
+        return
     if status in NOT_OPENED:
         raise InFlight("the payment is being opened")
     if status != PaymentStatus.PENDING or gateway_payment_id is None:

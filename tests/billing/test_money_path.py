@@ -21,7 +21,6 @@ from gateways.interface import ForgedNotification, MalformedNotification
 from gateways.sandbox.client import notification
 from services import billing
 from services.billing.invoices import InvoiceNotPayable, InvoiceNotVoidable
-from services.billing.payments import InFlight
 from services.billing.subscriptions import AlreadySubscribed, InvalidSeats, PlanNotOffered
 from services.billing.verify import verify_billing
 from workers.outbox import Outcome, process
@@ -238,9 +237,8 @@ async def test_a_link_that_nobody_opened_is_not_opened_for_a_withdrawn_bill(
     invoice_id, payment_id = await order(world, staff)
     async with transaction(staff) as session:
         await billing.cancel_invoice(session, staff, invoice_id=invoice_id)
-    with pytest.raises(InFlight):
-        await billing.close_payment(payment_id)
-    await billing.open_payment(payment_id)
+    for verb in (billing.close_payment, billing.open_payment, billing.close_payment):
+        await verb(payment_id)
     assert tuple(await owner.fetchrow("SELECT status, payment_link FROM payments")) == ("CANCELED", None)
 
 

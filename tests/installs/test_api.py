@@ -13,7 +13,7 @@ from core.database import transaction
 from core.ids import encode_id
 from domain.catalog import ProductKind
 from services import installs
-from tests.api import payload
+from tests.api import payload, run
 from tests.factories.world import STAFF, a_partner, a_product, an_install, tokens_for
 
 CREATE = """mutation($input: InstallCreateInput!) { installCreate(input: $input) {
@@ -125,6 +125,26 @@ async def test_products_without_trial_and_wallet(owner: asyncpg.Connection) -> N
     made = (await payload(ACTIVATE, input={"id": encode_id("Install", install.id)}))["install"]
     assert (made["subscriptionKind"], made["subscription"], made["wallet"]) == ("NONE", None, None)
     assert await owner.fetchval("SELECT count(*) FROM wallets") == 0
+
+
+async def test_lists_are_ordered_by_the_end_with_cursors(owner: asyncpg.Connection) -> None:
+    product = (await a_product()).product
+    made = [(await an_install((await a_partner()).id, product.id)).id for _ in range(3)]
+    await owner.execute("UPDATE installs SET subscribed_until = now() + id * interval '1 day' WHERE id <> $1", made[1])
+    source = """query($after: String, $product: ID!) { installs(first: 1, after: $after,
+        filter: { productId: $product, subscriptionKind: [NONE] },
+        orderBy: { field: SUBSCRIBED_UNTIL, direction: DESC }) {
+        nodes { databaseId subscribedUntil oauthTokens(first: 1) { nodes { authorizationLost } } }
+        edges { cursor } totalCount pageInfo { hasNextPage } } }"""
+    found: list[int] = []
+    after = None
+    for _ in made:
+        answer = await run(source, after=after, product=encode_id("Product", product.id))
+        page = answer["data"]["installs"]
+        found.append(int(page["nodes"][0]["databaseId"]))
+        after = page["edges"][0]["cursor"]
+    assert found == [made[2], made[0], made[1]], "an install that is not subscribed comes last"
+    assert (page["totalCount"], page["pageInfo"]["hasNextPage"]) == (3, False)
 
 
 async def test_unknown_and_wrong_ids(database_url: str) -> None:
