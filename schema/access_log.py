@@ -28,7 +28,7 @@ AccessLogEntryFilter = filter_input(
     {
         "user_id": equals(models.AccessLogEntry.user_id, "Only looks by this user.", id_of="User"),
         "partner_id": meets(
-            "{row}.partner_ids @> ARRAY[{value}]",
+            "{row}.id = ANY (ARRAY(SELECT own.id FROM access_log_entries own WHERE own.partner_ids @> ARRAY[{value}]))",
             models.AccessLogEntry.partner_ids,
             "Only looks at this partner's data.",
             id_of="Partner",

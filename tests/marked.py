@@ -86,7 +86,8 @@ async def a_row(owner: asyncpg.Connection, table: Table, partner_id: int) -> Non
     for column in columns:
         for key in column.foreign_keys:
             given[column.name] = user if key.column.table.name == "users" else str(partner_id)
-    given["partner_id"] = str(partner_id)
+    if "partner_id" in given:
+        given["partner_id"] = str(partner_id)
     async with owner.transaction():
         await _drop_checks(owner, table.name)
         await owner.execute("SET LOCAL session_replication_role = replica")

@@ -123,6 +123,8 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
             found = {row[0] for row in await owner.fetch(f"SELECT DISTINCT {column} FROM {table.name}")}
             for partner_id in {OWN, OTHER} - found:
                 await a_row(owner, table, partner_id)
+        elif table.name in SHARED_WITH_TENANTS and not await owner.fetchval(f"SELECT count(*) FROM {table.name}"):
+            await a_row(owner, table, OWN)
     return owner
 
 
