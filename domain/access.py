@@ -47,6 +47,18 @@ class Entry:
     second_factor: bool = False
 
 
+class PasswordLinkPurpose(StrEnum):
+    """Why a link to set a password was sent."""
+
+    INVITE = "INVITE"
+    RESET = "RESET"
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long the link is good for."""
+        return timedelta(days=7) if self is PasswordLinkPurpose.INVITE else timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True)
 class LockRule:
     """How failed sign-ins lock what they are counted for (ACC-1).
@@ -80,3 +92,8 @@ ADDRESS_RULE = LockRule(30, timedelta(seconds=10), timedelta(minutes=15))
 """For one address over all accounts: bounds one password tried on many accounts; an office shares an address."""
 
 FAILURES_FORGOTTEN_AFTER = timedelta(hours=24)
+
+
+def fits_custom_role(name: str) -> bool:
+    """Whether a custom role may have the name; capitals are kept for built-in roles, those to come too."""
+    return name != name.upper()

@@ -2,6 +2,7 @@
 
 from models.access import (
     ApiToken,
+    PasswordLink,
     Permission,
     RefreshToken,
     Role,
@@ -99,6 +100,7 @@ __all__ = [
     "PartnerMetric",
     "PartnerNote",
     "PartnerStatusChange",
+    "PasswordLink",
     "Payment",
     "PaymentStateChange",
     "Permission",

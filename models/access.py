@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.access import SessionKind, SignInMethod, UserKind, UserStatus
+from domain.access import PasswordLinkPurpose, SessionKind, SignInMethod, UserKind, UserStatus
 from models.base import Base, Keyed, StrEnumColumn, Updated, checked, timeline_index
 
 
@@ -20,6 +30,8 @@ class User(Keyed, Updated, Base):
         checked("status", UserStatus),
         CheckConstraint("(kind = 'PARTNER') = (partner_id IS NOT NULL)", name="partner_of_kind"),
         CheckConstraint("email = lower(email)", name="email_lower"),
+        CheckConstraint("locale IN ('en', 'ru')", name="locale_allowed"),
+        UniqueConstraint("id", "kind"),
     )
 
     kind: Mapped[UserKind] = mapped_column(StrEnumColumn(UserKind))
@@ -27,11 +39,12 @@ class User(Keyed, Updated, Base):
     email: Mapped[str] = mapped_column(unique=True)
     full_name: Mapped[str]
     password_hash: Mapped[str | None]
+    password_set_at: Mapped[datetime | None]
     status: Mapped[UserStatus] = mapped_column(StrEnumColumn(UserStatus), server_default="ACTIVE")
     locale: Mapped[str] = mapped_column(server_default="en")
     failed_sign_ins: Mapped[int] = mapped_column(Integer, server_default="0")
     locked_until: Mapped[datetime | None]
-    permissions_version: Mapped[int] = mapped_column(Integer, server_default="1")
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     last_sign_in_at: Mapped[datetime | None]
 
 
@@ -45,14 +58,17 @@ class Permission(Keyed, Base):
 
 
 class Role(Keyed, Updated, Base):
-    """A named set of permissions (ACC-2)."""
+    """A named set of permissions, for our own people or for partners' (ACC-2)."""
 
     __tablename__ = "roles"
+    __table_args__ = (checked("kind", UserKind), UniqueConstraint("id", "kind"))
 
     name: Mapped[str] = mapped_column(unique=True)
     description: Mapped[str]
+    kind: Mapped[UserKind] = mapped_column(StrEnumColumn(UserKind))
     built_in: Mapped[bool] = mapped_column(server_default=text("false"))
     totp_required: Mapped[bool] = mapped_column(server_default=text("false"))
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
 
 
 class RolePermission(Base):
@@ -65,21 +81,43 @@ class RolePermission(Base):
 
 
 class UserRole(Base):
-    """A role that a user has."""
+    """A role that a user has; the database takes kind and partner from the user, so that a role fits whom it is for."""
 
     __tablename__ = "user_roles"
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id", "kind"], ["users.id", "users.kind"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["role_id", "kind"], ["roles.id", "roles.kind"]),
+    )
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    role_id: Mapped[int] = mapped_column(ForeignKey("roles.id"), primary_key=True, index=True)
+    user_id: Mapped[int] = mapped_column(primary_key=True)
+    role_id: Mapped[int] = mapped_column(primary_key=True, index=True)
+    kind: Mapped[UserKind] = mapped_column(StrEnumColumn(UserKind))
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
 
 
 class UserPermission(Base):
-    """A permission given to a user directly."""
+    """A permission given to a user directly; the database takes the partner from the user."""
 
     __tablename__ = "user_permissions"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     permission: Mapped[str] = mapped_column(ForeignKey("permissions.name", ondelete="CASCADE"), primary_key=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+
+
+class PasswordLink(Keyed, Base):
+    """A link by which a user sets a password, once: an invitation, or a reset. Only the token's hash is kept."""
+
+    __tablename__ = "password_links"
+    __table_args__ = (checked("purpose", PasswordLinkPurpose),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    purpose: Mapped[PasswordLinkPurpose] = mapped_column(StrEnumColumn(PasswordLinkPurpose))
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class Session(Keyed, Base):

@@ -38,6 +38,12 @@ INSERT_ONLY = frozenset(
     }
 )
 
+# Shared rows of tables that also hold others: what partners may see of them.
+SHARED_ROWS = {
+    "roles": "kind = 'PARTNER'",
+    "role_permissions": "role_id IN (SELECT id FROM roles)",
+}
+
 SHARED_WITH_TENANTS = frozenset(
     {
         "coin_packages",
@@ -49,6 +55,7 @@ SHARED_WITH_TENANTS = frozenset(
         "plan_prices",
         "plans",
         "products",
+        *SHARED_ROWS,
     }
 )
 
@@ -68,6 +75,7 @@ TENANT_SECRETS = {
             "previous_token_hash",
         }
     ),
+    "password_links": frozenset({"token_hash"}),
     "users": frozenset({"password_hash"}),
 }
 
@@ -83,9 +91,13 @@ TENANT_WRITES = {
     "onboardings": "UPDATE",
     "outbox_messages": "INSERT",
     "partners": "UPDATE",
+    "password_links": "INSERT, UPDATE",
     "payment_state_changes": "INSERT",
     "payments": "INSERT, UPDATE",
     "sessions": "UPDATE",
+    "user_permissions": "INSERT, DELETE",
+    "user_roles": "INSERT, DELETE",
+    "users": "INSERT, UPDATE (email, full_name, locale, status, failed_sign_ins, locked_until, version, updated_at)",
 }
 
 # Whose rows people watch while they change.
@@ -153,6 +165,7 @@ def statements() -> Iterator[str]:
     yield from _codes_once()
     yield from _outbox_notice()
     yield from _change_notices()
+    yield from _taken_from_the_user()
 
 
 def _roles() -> Iterator[str]:
@@ -208,7 +221,7 @@ def _grants(table: Table) -> Iterator[str]:
 
 def _policies(table: Table) -> Iterator[str]:
     name = table.name
-    own = partner_predicate(table, name, "(SELECT current_partner_id())")
+    own = SHARED_ROWS.get(name) or partner_predicate(table, name, "(SELECT current_partner_id())")
     if own is None:
         return
     yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
@@ -220,7 +233,7 @@ def _policies(table: Table) -> Iterator[str]:
     parts = [] if column is None else [f"{name}.{column} = (SELECT granted_partner_id())"]
     if name in GRANTEE_OWN:
         parts.append(GRANTEE_OWN[name].format(row=name, me="(SELECT current_grantee_id())"))
-    granted = " OR ".join(parts)
+    granted = " OR ".join(parts) or own
     yield f"DROP POLICY IF EXISTS grantee_granted ON {name}"
     yield f"CREATE POLICY grantee_granted ON {name} TO {GRANTEE_ROLE} USING ({granted}) WITH CHECK ({granted})"
 
@@ -312,4 +325,23 @@ def _change_notices() -> Iterator[str]:
         yield f"""
             CREATE OR REPLACE TRIGGER change_notice AFTER UPDATE ON {name}
             FOR EACH ROW EXECUTE FUNCTION notify_change()
+        """
+
+
+def _taken_from_the_user() -> Iterator[str]:
+    """What a user has is its partner's, and of its kind, whatever the writer says (ACC-2, ACC-4)."""
+    yield """
+        CREATE OR REPLACE FUNCTION take_from_user() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            SELECT partner_id INTO NEW.partner_id FROM users WHERE id = NEW.user_id;
+            IF TG_TABLE_NAME = 'user_roles' THEN
+                SELECT kind INTO NEW.kind FROM users WHERE id = NEW.user_id;
+            END IF;
+            RETURN NEW;
+        END $$
+    """
+    for name in ("password_links", "user_permissions", "user_roles"):
+        yield f"""
+            CREATE OR REPLACE TRIGGER take_from_user BEFORE INSERT OR UPDATE ON {name}
+            FOR EACH ROW EXECUTE FUNCTION take_from_user()
         """

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
     {
-        "viewer:self": "Sign out, and read who one is and what one may do.",
+        "viewer:self": "Read who one is and what one may do, see and end one's own sessions, change one's password.",
         "partner:read": "Read partners' cards without personal data.",
         "partner:all_rows": "Reach the rows of all partners; without it our staff need an access grant.",
         "partner:pii": "Read names, phones and emails of people at partners.",
@@ -59,14 +59,21 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "coin_package:write": "Create, change and archive packages of coins.",
         "user:read": "Read users' accounts without personal data.",
         "user:pii": "Read users' names and emails.",
-        "user:write": "Block and unblock users.",
+        "user:invite": "Invite users.",
+        "user:write": "Change users' names, emails and languages.",
+        "user:grant": "Give users roles and permissions, and take them away; never more than one has oneself.",
+        "user:block": "Block and unblock users.",
+        "user:password": "Send users links to set a new password.",
         "role:read": "Read roles and permissions.",
-        "role:write": "Create and change roles.",
+        "role:write": "Make, change and delete custom roles, never with more than one has oneself; say which roles ask "
+        "for a second factor.",
         "second_factor:own": "Set up, renew and end one's own second factor.",
         "second_factor:reset": "Take away other users' second factors.",
         "session:read": "Read sign-in sessions.",
+        "session:revoke": "End other users' sessions.",
         "api_token:read": "Read API tokens' names, scopes and use.",
         "api_token:write": "Create and revoke own API tokens.",
+        "api_token:revoke": "Revoke other users' API tokens.",
         "audit:read": "Read the audit trail.",
         "access_log:read": "Read who looked at partners' data.",
         "access_grant:read": "Read access grants.",
@@ -90,6 +97,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
 )
 
 ALL = frozenset(PERMISSIONS)
+READING = frozenset(name for name in PERMISSIONS if name.endswith((":read", ":pii", ":detail"))) | {"product:configure"}
 
 ENROLMENT_ONLY = frozenset({"viewer:self", "second_factor:own"})
 """What a session may that lacks a second factor asked for by a role (ACC-1)."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from policies.permissions import ALL
+from policies.permissions import ALL, READING
+
+SUPERADMIN = "SUPERADMIN"
 
 _SELF = frozenset({"viewer:self", "second_factor:own", "api_token:read", "api_token:write"})
 _BULK = frozenset({"bulk_operation:read", "bulk_operation:write"})
@@ -28,7 +30,7 @@ _BUSINESS_READ = frozenset(
 
 ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
     {
-        "SUPERADMIN": ("May do everything.", ALL),
+        SUPERADMIN: ("May do everything.", ALL),
         "BILLING": (
             "Plans, subscriptions, invoices, payments and wallets.",
             _SELF
@@ -81,11 +83,11 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | {"onboarding:read", "activity:read"},
         ),
         "DEVELOPER": (
-            "Jobs, events and technical settings; no partners' data.",
+            "Jobs, letters' fates and technical settings; no partners' data.",
             _SELF
             | _ALL_ROWS
             | {"product:read", "product:configure", "plan:read", "role:read", "health:read", "job:read", "job:write"}
-            | {"dead_letter:read", "dead_letter:write"},
+            | {"dead_letter:read", "dead_letter:write", "mail:read"},
         ),
         "SALES": (
             "Partners and their payments.",
@@ -126,17 +128,20 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
         ),
         "AUDITOR": (
             "Reads everything, the audit trail too; changes nothing.",
-            frozenset(name for name in ALL if name.endswith((":read", ":pii", ":detail", ":configure")))
-            | {"viewer:self", "second_factor:own", "partner:all_rows"},
+            READING | {"viewer:self", "second_factor:own", "partner:all_rows"},
         ),
+        "SHOP_MANAGER": ("Orders and prices of their own shops.", _SELF),
+        "SHOP_OPERATOR": ("Orders of their own shops.", _SELF),
         "PARTNER_OWNER": (
-            "Own partner only: all of its data, its subscriptions, payment links and API tokens.",
+            "Own partner only: all of its data, its users, its subscriptions, payment links and API tokens.",
             _SELF
             | _BUSINESS_READ
             | _BULK
             | {"partner:pii", "invoice:pay", "invoice_document:issue", "subscription:write", "subscription:change"}
             | {"wallet:buy", "wallet:configure", "partner_contract:read", "partner_document:read"}
-            | {"onboarding:read", "onboarding:help", "activity:read", "access_log:read"},
+            | {"onboarding:read", "onboarding:help", "activity:read", "access_log:read"}
+            | {"user:read", "user:pii", "user:invite", "user:write", "user:grant", "user:block", "user:password"}
+            | {"role:read", "session:read", "session:revoke", "api_token:revoke", "mail:read"},
         ),
         "PARTNER_MEMBER": (
             "Own partner only: installs, subscriptions and wallets.",
@@ -148,3 +153,5 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
 )
 
 PARTNER_ROLES = frozenset({"PARTNER_OWNER", "PARTNER_MEMBER"})
+PARTNER_PERMISSIONS = frozenset[str]().union(*(ROLES[name][1] for name in PARTNER_ROLES))
+"""All that a partner's user may ever have, by whatever role or permission of its own (ACC-4)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from policies.permissions import PERMISSIONS
-from policies.roles import ROLES
+from policies.roles import PARTNER_ROLES, ROLES
 
 
 async def sync_permissions(connection: Any) -> None:
@@ -26,12 +26,13 @@ async def sync_permissions(connection: Any) -> None:
     for name, (description, permissions) in ROLES.items():
         role_id = await connection.fetchval(
             """
-            INSERT INTO roles (name, description, built_in) VALUES ($1, $2, true)
+            INSERT INTO roles (name, description, kind, built_in) VALUES ($1, $2, $3, true)
             ON CONFLICT (name) DO UPDATE SET description = excluded.description, built_in = true
             RETURNING id
             """,
             name,
             description,
+            "PARTNER" if name in PARTNER_ROLES else "STAFF",
         )
         await connection.execute(
             "DELETE FROM role_permissions WHERE role_id = $1 AND permission <> ALL ($2::text[])",

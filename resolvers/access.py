@@ -1,4 +1,4 @@
-"""Doors of access: the viewer, signing in and out, API tokens, blocking users (ACC-1, ACC-7)."""
+"""Doors of access: the viewer, signing in and out, API tokens (ACC-1, ACC-7)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from schema.signing_in import (
     SignInInput,
     SignInPayload,
     SignOutPayload,
-    UserBlockInput,
-    UserBlockPayload,
     Viewer,
 )
 from services import access
@@ -125,18 +123,6 @@ async def api_token_revoke(context: MutationContext, input: ApiTokenRevokeInput)
     return {"api_token": token.id}
 
 
-async def user_block(context: MutationContext, input: UserBlockInput) -> dict[str, Any]:
-    """Block a user and end all of the user's sessions at once (ACC-1)."""
-    key = key_of(input.user_id, "User", "userId")
-    return {"user": (await access.block_user(context.session, context.actor, user_id=key)).id}
-
-
-async def user_unblock(context: MutationContext, input: UserBlockInput) -> dict[str, Any]:
-    """Let a blocked user sign in again (ACC-1)."""
-    key = key_of(input.user_id, "User", "userId")
-    return {"user": (await access.unblock_user(context.session, context.actor, user_id=key)).id}
-
-
 @strawberry.type(description="Queries of access.")
 class AccessQueries:
     """Queries of access."""
@@ -153,5 +139,3 @@ class AccessMutations:
     sign_out: Any = mutation(sign_out, SignOutPayload, requires="viewer:self")
     api_token_create: Any = mutation(api_token_create, ApiTokenCreatePayload, requires="api_token:write")
     api_token_revoke: Any = mutation(api_token_revoke, ApiTokenRevokePayload, requires="api_token:write")
-    user_block: Any = mutation(user_block, UserBlockPayload, requires="user:write")
-    user_unblock: Any = mutation(user_unblock, UserBlockPayload, requires="user:write")

@@ -30,6 +30,7 @@ from resolvers.reconciliation import ReconciliationMutations
 from resolvers.refunds import RefundMutations, RefundQueries
 from resolvers.subscription_changes import SubscriptionMutations, SubscriptionQueries
 from resolvers.subscription_corrections import CorrectionMutations
+from resolvers.users import UserMutations, UserQueries
 from resolvers.wallets import WalletMutations, WalletQueries
 from schema.timeline import TIMELINE_TYPES
 
@@ -40,6 +41,7 @@ class Query(
     AccessQueries,
     FactorQueries,
     AccessGrantQueries,
+    UserQueries,
     BillingQueries,
     SubscriptionQueries,
     EffectsQueries,
@@ -61,6 +63,7 @@ class Mutation(
     AccessMutations,
     FactorMutations,
     AccessGrantMutations,
+    UserMutations,
     PartnerMutations,
     PartnerCardMutations,
     PartnerDocumentMutations,

@@ -48,6 +48,9 @@ class User(Node):
         "datetime",
         "Since when a second factor is asked for at sign-in; null without one.",
     )
+    password_set_at: Any = column(
+        models.User.password_set_at, "When the password was last set; null for who was invited and has not come yet."
+    )
     locked_until: Any = column(models.User.locked_until, "End of the lock after failed sign-ins.")
     last_sign_in_at: Any = column(models.User.last_sign_in_at, "Last successful sign-in.")
     created_at: Any = column(models.User.created_at, "When the account was made.")
@@ -61,10 +64,33 @@ class User(Node):
         "Names of the user's roles.",
         requires="role:read",
     )
+    direct_permissions: Any = sql(
+        "ARRAY(SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id ORDER BY permission)",
+        list[str],
+        "list",
+        "Permissions given to the user beside the roles.",
+        requires="role:read",
+    )
+    permissions: Any = sql(
+        "ARRAY(SELECT permission FROM role_permissions JOIN user_roles USING (role_id) "
+        "WHERE user_roles.user_id = {row}.id "
+        "UNION SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id ORDER BY 1)",
+        list[str],
+        "list",
+        "All that the user may do, by roles and directly.",
+        requires="role:read",
+    )
+    version: Any = column(models.User.version, "Counts changes of the account; goes into inputs that change it.")
     sessions: Any = to_many("schema.access.Session", models.Session.user_id, "Sign-ins.", requires="session:read")
 
 
-RoleFilter = filter_input("Role", {"name": equals(models.Role.name, "Only the role with this name.")})
+RoleFilter = filter_input(
+    "Role",
+    {
+        "name": equals(models.Role.name, "Only the role with this name."),
+        "kind": any_of(models.Role.kind, "Only roles for these people."),
+    },
+)
 RoleOrder = order_input("Role", {"NAME": models.Role.name})
 
 
@@ -74,7 +100,8 @@ class Role(Node):
 
     name: Any = column(models.Role.name, "Unique name.")
     description: Any = column(models.Role.description, "What the role is for.")
-    built_in: Any = column(models.Role.built_in, "Whether it comes with the product.")
+    kind: Any = column(models.Role.kind, "Whom it is for: our own people, or partners' users.")
+    built_in: Any = column(models.Role.built_in, "Whether it comes with the product, and cannot be changed.")
     totp_required: Any = column(models.Role.totp_required, "Whether its users must have a second factor.")
     permissions: Any = sql(
         "ARRAY(SELECT permission FROM role_permissions WHERE role_permissions.role_id = {row}.id ORDER BY permission)",
@@ -82,6 +109,14 @@ class Role(Node):
         "list",
         "Permissions that the role gives.",
     )
+    user_count: Any = sql(
+        "(SELECT count(*) FROM user_roles WHERE user_roles.role_id = {row}.id)::integer",
+        int,
+        "int",
+        "How many users have it, as far as one may see them.",
+    )
+    version: Any = column(models.Role.version, "Counts changes; goes into `roleUpdate`.")
+    updated_at: Any = column(models.Role.updated_at, "When it was last changed.")
 
 
 PermissionFilter = filter_input("Permission", {"name": equals(models.Permission.name, "Only this permission.")})

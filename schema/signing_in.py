@@ -93,17 +93,3 @@ class ApiTokenRevokePayload(Payload):
     """The API token that was ended."""
 
     api_token: Any = object_value("schema.access.ApiToken", "The token's record.", requires="api_token:read")
-
-
-@strawberry.input(description="A user to block or unblock.")
-class UserBlockInput(KeyedInput):
-    """A user to block or unblock."""
-
-    user_id: strawberry.ID = strawberry.field(description="Global id of the user.")
-
-
-@plain(requires="", description="The user after the change.")
-class UserBlockPayload(Payload):
-    """The user after the change."""
-
-    user: Any = object_value("schema.access.User", "The user.", requires="user:read")

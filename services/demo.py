@@ -133,7 +133,7 @@ async def _make_users(session: AsyncSession, password: str) -> None:
     for email, role in DEMO_USERS.items():
         user = known.get(email)
         if user is not None:
-            user.password_hash = hashed
+            user.password_hash, user.password_set_at = hashed, user.password_set_at or clock.now()
             continue
         is_partner = role in PARTNER_ROLES
         user = User(
@@ -142,6 +142,7 @@ async def _make_users(session: AsyncSession, password: str) -> None:
             email=email,
             full_name=f"Demo {role.replace('_', ' ').capitalize()}",
             password_hash=hashed,
+            password_set_at=clock.now(),
         )
         session.add(user)
         await session.flush()

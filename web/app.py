@@ -38,6 +38,7 @@ from web.oidc import oidc_routes
 from web.onboarding import onboarding_routes
 from web.pages import graphiql_page, page_routes
 from web.partner_documents import partner_document_routes
+from web.password_pages import password_routes
 from web.pay import pay_routes
 from web.product_metrics import product_metrics_routes
 from web.usage import usage_routes
@@ -77,6 +78,7 @@ def build() -> ASGIApp:
             *webhook_routes,
             *pay_routes,
             *mailbox_routes,
+            *password_routes,
             *document_routes,
             *usage_routes,
             *event_routes,

@@ -71,6 +71,7 @@ _SIGN_IN = """{problem}
 <label>Password <input type="password" name="password" autocomplete="current-password" required{password_focus}></label>
 <button type="submit" class="primary">Sign in</button>
 </form>
+<p><a href="/forgotten-password">Forgot the password?</a></p>
 {single_sign_on}
 {people}"""
 _SINGLE_SIGN_ON = '<p class="apart"><a href="{path}" class="button">{name}</a></p>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 HANDLER_MODULES = (
+    "workers.access",
     "workers.amocrm",
     "workers.audit",
     "workers.billing",

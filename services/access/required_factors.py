@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import NotFound
 from core.principal import Principal
 from models import Role, RolePermission
+from policies.granting import check_grant
 from services import audit
-from services.access.beyond import refuse_beyond
+from services.access.granting import own_permissions
 
 
 async def set_totp_required(session: AsyncSession, actor: Principal, *, role_id: int, required: bool) -> Role:
@@ -19,11 +20,12 @@ async def set_totp_required(session: AsyncSession, actor: Principal, *, role_id:
         NotFound: no such role.
         BeyondOwnPermissions: the role gives permissions that the caller lacks.
     """
+    own = await own_permissions(session, actor)
     role = await session.get(Role, role_id, with_for_update=True)
     if role is None:
         raise NotFound.of("role", ("input", "roleId"))
     given = await session.scalars(select(RolePermission.permission).where(RolePermission.role_id == role.id))
-    refuse_beyond(actor, given, ("input", "roleId"))
+    check_grant(own, given, ("input", "roleId"))
     if role.totp_required is not required:
         role.totp_required = required
         told = {"totp_required": not required}, {"totp_required": required}

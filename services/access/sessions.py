@@ -121,6 +121,15 @@ async def end_sessions_of(session: AsyncSession, user_id: int, reason: str) -> N
     )
 
 
+async def end_other_sessions(session: AsyncSession, actor: Principal, reason: str) -> int:
+    """End all sessions of the caller but the one that the call came with; gives their number."""
+    others = update(Session).where(
+        Session.user_id == actor.user_id, Session.id != (actor.session_id or 0), Session.revoked_at.is_(None)
+    )
+    ended = await session.scalars(others.values(revoked_at=clock.now(), revoked_reason=reason).returning(Session.id))
+    return len(ended.all())
+
+
 async def _end(session: AsyncSession, actor: Principal, found: Session, reason: str) -> None:
     if found.revoked_at is None:
         found.revoked_at = clock.now()

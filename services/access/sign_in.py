@@ -48,7 +48,7 @@ async def check_password(session: AsyncSession, *, email: str, password: str) ->
     if refused is not None:
         return refused
     user = None if "\0" in address else await session.scalar(select(User).where(User.email == address))
-    # Users of single sign-on may have no password; refusing them takes as long.
+    # Who is invited or comes by single sign-on may have none, and takes as long as the others.
     stored = None if user is None else user.password_hash
     right = len(password) <= MAX_PASSWORD_CHARS and await verify_password(stored or await _dummy_hash(), password)
     if user is None or stored is None or not right:

@@ -17,13 +17,12 @@ from core.settings import get_settings
 from domain.factors import ENROLMENT_LIFE, FRESH_SIGN_IN, new_secret, otpauth_uri
 from models import Role, Session, TotpFactor, User, UserRole
 from services import audit
-from services.access.beyond import refuse_beyond
 from services.access.failures import Refused
+from services.access.granting import user_to_manage
 from services.access.recovery_codes import recovery_codes_left, replace_recovery_codes
 from services.access.second_factor import Shown, factor_of, prove, remove_factor, secret_context
 from services.access.sessions import end_sessions_of
 from services.access.sign_in import check_password
-from services.access.users import permissions_of
 
 MAX_REASON_CHARS = 500
 
@@ -193,11 +192,7 @@ async def reset(session: AsyncSession, actor: Principal, *, user_id: int, reason
         raise UserError(f"say why, in 1 to {MAX_REASON_CHARS} characters", field=("input", "reason"))
     if user_id == actor.user_id:
         raise Conflict("one's own factor is taken away by totpDisable", field=("input", "userId"))
-    user = await session.get(User, user_id, with_for_update=True)
-    if user is None:
-        raise NotFound.of("user", ("input", "userId"))
-    _, permissions = await permissions_of(session, user.id)
-    refuse_beyond(actor, permissions, ("input", "userId"))
+    user, _ = await user_to_manage(session, actor, user_id)
     await _enrolled(session, user)
     await remove_factor(session, user)
     await end_sessions_of(session, user.id, "second factor reset")

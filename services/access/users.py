@@ -1,86 +1,104 @@
-"""Users: the first superadmin, blocking and unblocking (ACC-1, ACC-2)."""
+"""Users: the first superadmin, profiles, blocking and unblocking (ACC-1, ACC-2)."""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from typing import TypedDict
+
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
+from core import clock
 from core.crypto import hash_password
-from core.errors import Conflict, NotFound, UserError
+from core.errors import NotFound, UserError
 from core.principal import Principal
+from domain import fields
 from domain.access import UserKind, UserStatus
-from models import Role, RolePermission, User, UserPermission, UserRole
-from services import audit
+from domain.mail import LOCALES
+from domain.passwords import check_password_strength
+from models import Role, User, UserRole
+from policies.roles import SUPERADMIN
+from services import audit, mail
 from services.access.failures import Attempt, forget_failures
+from services.access.granting import keep_a_superadmin, permissions_of, user_to_manage
+from services.access.password_links import revoke_links
 from services.access.sessions import end_sessions_of
-
-MIN_PASSWORD_CHARS = 12
-LAST_SUPERADMIN_LOCK = 7_263_400_002
+from services.changes import apply, next_version, unique
 
 
-class WeakPassword(UserError):
-    """The password is too short."""
+class UserValues(TypedDict, total=False):
+    """What a user's profile says."""
 
-    code = "WEAK_PASSWORD"
-
-
-class LastSuperadmin(Conflict):
-    """Nobody would be left who may do everything."""
-
-    code = "LAST_SUPERADMIN"
+    email: str
+    full_name: str
+    locale: str
 
 
 async def create_superadmin(session: AsyncSession, actor: Principal, *, email: str, name: str, password: str) -> User:
     """Make a user who may do everything; the first one is made by the command line.
 
     Raises:
-        WeakPassword: fewer than 12 characters.
+        InvalidValue: the email is none.
+        WeakPassword: too short, or easy to guess.
         Conflict: the email is taken.
     """
-    if len(password) < MIN_PASSWORD_CHARS:
-        raise WeakPassword(f"a password has at least {MIN_PASSWORD_CHARS} characters", field=("password",))
-    address = email.strip().lower()
-    if "@" not in address:
-        raise UserError(f"{email!r} is not an email address", field=("email",))
-    if await session.scalar(select(User.id).where(User.email == address)) is not None:
-        raise Conflict(f"there is a user with the email {address}", field=("email",))
-    user = User(
-        kind=UserKind.STAFF,
-        email=address,
-        full_name=name.strip() or address,
-        password_hash=await hash_password(password),
-    )
-    session.add(user)
-    await session.flush()
-    role_id = await session.scalar(select(Role.id).where(Role.name == "SUPERADMIN"))
+    values = checked({"email": email, "full_name": name.strip() or email})
+    check_password_strength(password, email=values["email"], field=("input", "password"))
+    user = User(kind=UserKind.STAFF, **values, password_hash=await hash_password(password), password_set_at=clock.now())
+    await add(session, user)
+    role_id = await session.scalar(select(Role.id).where(Role.name == SUPERADMIN))
     assert role_id is not None, "migrations write the built-in roles"
     session.add(UserRole(user_id=user.id, role_id=role_id))
-    await audit.record(session, actor, "user.create", user, before=None, after={"roles": ["SUPERADMIN"]})
+    await audit.record(session, actor, "user.create", user, before=None, after={"roles": [SUPERADMIN]})
     return user
+
+
+async def update_user(
+    session: AsyncSession, actor: Principal, *, user_id: int, version: int, values: UserValues
+) -> User:
+    """Change a user's profile; a new email ends links that were sent to the old one, which is told of it (ACC-1).
+
+    Raises:
+        NotFound, BeyondOwnPermissions: as in `user_to_manage`.
+        Conflict: somebody changed the user since, or the email is taken.
+        InvalidValue: a value cannot be right.
+    """
+    user, _ = await user_to_manage(session, actor, user_id)
+    next_version(user, version)
+    return await _apply(session, actor, user, values)
+
+
+async def update_own_profile(session: AsyncSession, actor: Principal, *, values: UserValues) -> User:
+    """Change one's own name and language.
+
+    Raises:
+        InvalidValue: a value cannot be right.
+        NotFound: the caller is no user.
+    """
+    assert "email" not in values, "the email is what one signs in with; it takes user:write"
+    statement = select(User).where(User.id == actor.user_id).options(defer(User.password_hash, raiseload=True))
+    user = await session.scalar(statement.with_for_update())
+    if user is None:
+        raise NotFound.of("user")
+    user.version += 1
+    return await _apply(session, actor, user, values)
 
 
 async def block_user(session: AsyncSession, actor: Principal, *, user_id: int) -> User:
     """Refuse a user from now on and end all sessions; API tokens stop with it.
 
     Raises:
-        NotFound: no such user.
+        NotFound, BeyondOwnPermissions: as in `user_to_manage`.
         LastSuperadmin: the user is the last active superadmin.
     """
-    await session.execute(select(func.pg_advisory_xact_lock(LAST_SUPERADMIN_LOCK)))
-    user = await session.get(User, user_id, with_for_update=True)
-    if user is None:
-        raise NotFound.of("user", ("input", "userId"))
+    user, _ = await user_to_manage(session, actor, user_id)
     if user.status is UserStatus.BLOCKED:
         return user
-    superadmins = (
-        select(User.id)
-        .join(UserRole, UserRole.user_id == User.id)
-        .join(Role, Role.id == UserRole.role_id)
-        .where(Role.name == "SUPERADMIN", User.status == UserStatus.ACTIVE)
-    )
-    if set(await session.scalars(superadmins)) == {user_id}:
-        raise LastSuperadmin("the last superadmin cannot be blocked", field=("input", "userId"))
+    if SUPERADMIN in (await permissions_of(session, user_id))[0]:
+        await keep_a_superadmin(session, without=user_id, field="userId")
     user.status = UserStatus.BLOCKED
+    user.version += 1
+    await revoke_links(session, user_id)
     await end_sessions_of(session, user_id, "user blocked")
     await audit.record(session, actor, "user.block", user, before={"status": "ACTIVE"}, after={"status": "BLOCKED"})
     return user
@@ -90,34 +108,61 @@ async def unblock_user(session: AsyncSession, actor: Principal, *, user_id: int)
     """Let a blocked user sign in again; ended sessions stay ended.
 
     Raises:
-        NotFound: no such user.
+        NotFound, BeyondOwnPermissions: as in `user_to_manage`.
     """
-    user = await session.get(User, user_id, with_for_update=True)
-    if user is None:
-        raise NotFound.of("user", ("input", "userId"))
+    user, _ = await user_to_manage(session, actor, user_id)
     if user.status is UserStatus.BLOCKED:
         user.status = UserStatus.ACTIVE
+        user.version += 1
         user.failed_sign_ins = 0
         user.locked_until = None
-        await forget_failures(session, Attempt.of(user.email, None))
+        # The counts belong to no partner, so tenants cannot reach them; they are forgotten by themselves.
+        if not actor.is_tenant:
+            await forget_failures(session, Attempt.of(user.email, None))
         await audit.record(
             session, actor, "user.unblock", user, before={"status": "BLOCKED"}, after={"status": "ACTIVE"}
         )
     return user
 
 
-async def permissions_of(session: AsyncSession, user_id: int) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Names of a user's roles, and all permissions that they and direct grants give."""
-    roles = await session.execute(
-        select(Role.name)
-        .join(UserRole, UserRole.role_id == Role.id)
-        .where(UserRole.user_id == user_id)
-        .order_by(Role.name)
-    )
-    granted = await session.scalars(
-        select(RolePermission.permission)
-        .join(UserRole, UserRole.role_id == RolePermission.role_id)
-        .where(UserRole.user_id == user_id)
-        .union(select(UserPermission.permission).where(UserPermission.user_id == user_id))
-    )
-    return tuple(roles.scalars()), frozenset(granted)
+async def add(session: AsyncSession, user: User) -> None:
+    """Write a new user.
+
+    Raises:
+        Conflict: the email is taken.
+    """
+    async with unique(session, "uq_users_email", "there is a user with this email", "email"):
+        session.add(user)
+
+
+def checked(values: UserValues) -> UserValues:
+    """The values as they are kept.
+
+    Raises:
+        InvalidValue: a value cannot be right.
+    """
+    kept = UserValues()
+    if "email" in values:
+        address = fields.email(values["email"], "email")
+        if address is None:
+            raise fields.InvalidValue("email must not be empty", field=fields.path("email"))
+        kept["email"] = address
+    if "full_name" in values:
+        kept["full_name"] = fields.line(values["full_name"], "fullName")
+    if "locale" in values:
+        if values["locale"] not in LOCALES:
+            raise UserError(f"locale is one of {', '.join(LOCALES)}", code="INVALID_VALUE", field=fields.path("locale"))
+        kept["locale"] = values["locale"]
+    return kept
+
+
+async def _apply(session: AsyncSession, actor: Principal, user: User, values: UserValues) -> User:
+    async with unique(session, "uq_users_email", "there is a user with this email", "email"):
+        before, after = apply(user, checked(values))
+    if "email" in after:
+        await revoke_links(session, user.id)
+        told = {"email": before["email"], "changed_at": clock.now()}
+        await mail.send(session, before["email"], "email_changed", user.locale, told, partner_id=user.partner_id)
+    if after:
+        await audit.record(session, actor, "user.update", user, before=before, after=after)
+    return user

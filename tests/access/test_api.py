@@ -24,7 +24,7 @@ CREATE_TOKEN = """mutation($input: ApiTokenCreateInput!) {
     apiTokenCreate(input: $input) { token apiToken { id hint } userErrors { code field } } }"""
 REVOKE_TOKEN = """mutation($input: ApiTokenRevokeInput!) {
     apiTokenRevoke(input: $input) { apiToken { revokedAt } userErrors { code field } } }"""
-BLOCK = "mutation($input: UserBlockInput!) { userBlock(input: $input) { user { status } userErrors { code field } } }"
+BLOCK = "mutation($input: UserInput!) { userBlock(input: $input) { user { status } userErrors { code field } } }"
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +188,7 @@ async def test_blocking_ends_sessions_and_tokens_at_once(
     denied = (await victim.ask(BLOCK, input=given)).json()
     assert denied["errors"][0]["extensions"] == {
         "code": "FORBIDDEN",
-        "permission": "user:write",
+        "permission": "user:block",
         "field": "Mutation.userBlock",
     }
     assert await owner.fetchval("SELECT status FROM users WHERE id = $1", user_id) == "ACTIVE"

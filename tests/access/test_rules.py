@@ -47,7 +47,19 @@ def test_what_the_roles_promise() -> None:
     assert held == {"SUPPORT", *PARTNER_ROLES}
     assert {name for name in ALL if name.endswith(":read")} <= ROLES["AUDITOR"][1]
     for name in PARTNER_ROLES:
-        assert not ROLES[name][1] & {"payment:detail", "product:configure", "user:read", "audit:read", "job:read"}
+        assert not ROLES[name][1] & {"payment:detail", "product:configure", "audit:read", "job:read", "role:write"}
+
+
+def test_an_auditor_changes_nothing_but_what_is_the_auditors_own() -> None:
+    mutations = planner.schema.mutation_type
+    assert isinstance(mutations, GraphQLObjectType)
+    role = ROLES["AUDITOR"][1]
+    open_to = {name for name, field in mutations.fields.items() if permissions_of(mutations, field) <= role}
+    assert open_to == {
+        *("signIn", "signInVerify", "sessionRefresh", "passwordReset", "passwordResetRequest"),
+        *("signOut", "signOutOthers", "sessionRevoke", "passwordChange", "viewerUpdate"),
+        *("totpEnrollStart", "totpEnrollConfirm", "totpDisable", "recoveryCodesRegenerate"),
+    }
 
 
 def _principal(role: str) -> Principal:
@@ -101,7 +113,7 @@ def test_each_door_opens_to_those_who_may_and_to_nobody_else(role: str) -> None:
 def test_strangers_may_only_sign_in() -> None:
     schema = planner.schema_for(ANONYMOUS)
     roots: Any = schema.mutation_type
-    assert set(roots.fields) == {"signIn", "signInVerify", "sessionRefresh"}
+    assert set(roots.fields) == {*("signIn", "signInVerify", "sessionRefresh", "passwordReset", "passwordResetRequest")}
     assert schema.query_type is not None
     assert set(schema.query_type.fields) == {"viewer"}
 

@@ -15,6 +15,7 @@ from core.principal import SYSTEM, Principal
 from domain.access import CALLER_RULE
 from models import User
 from services import access
+from tests.factories.world import STAFF
 
 PASSWORD = "correct horse battery"
 
@@ -155,14 +156,14 @@ async def test_blocking_ends_everything_and_the_last_superadmin_stays(user: User
     found = await attempt("b@demo.test", PASSWORD)
     assert isinstance(found, access.SignedIn)
     async with transaction() as session:
-        await access.block_user(session, SYSTEM, user_id=other.id)
+        await access.block_user(session, STAFF, user_id=other.id)
     with pytest.raises(Unauthenticated):
         await access.principal_of_access_token(found.access_token)
     assert await refreshed(found.refresh_token) is None
     assert isinstance(await attempt("b@demo.test", PASSWORD), access.Refused)
-    with pytest.raises(Conflict, match="last superadmin"):
+    with pytest.raises(Conflict, match="nobody else"):
         async with transaction() as session:
-            await access.block_user(session, SYSTEM, user_id=user.id)
+            await access.block_user(session, STAFF, user_id=user.id)
     actions = [row["action"] for row in await owner.fetch("SELECT action FROM audit_events ORDER BY id")]
     assert actions.count("user.block") == 1
 

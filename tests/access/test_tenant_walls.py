@@ -115,6 +115,10 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
                 expires_at)
             VALUES (1, 'x', 5, 'x', 60, 'APPROVED', now(), now() + interval '1 hour'),
                 (2, 'x', 6, 'x', 60, 'APPROVED', now(), now() + interval '1 hour');
+        INSERT INTO user_permissions (user_id, permission) SELECT id, 'invoice:pay' FROM users;
+        INSERT INTO password_links (user_id, purpose, token_hash, expires_at) SELECT id, 'RESET', id, now() FROM users;
+        INSERT INTO user_roles (user_id, role_id) SELECT users.id, roles.id FROM users, roles
+            WHERE email = 'other@demo.test' AND name = 'PARTNER_OWNER';
         """
     )
     for table in Base.metadata.sorted_tables:
