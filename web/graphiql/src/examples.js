@@ -55,6 +55,31 @@ query Partners {
     headers: REASON,
   },
   {
+    needs: ["role:read", "session:read", "user:pii", "user:read"],
+    query: `# Who signs in, with what, and where from. userInvite, userAccessUpdate and userBlock change it.
+query Users {
+  users(first: 20) {
+    nodes {
+      email
+      status
+      roleNames
+      directPermissions
+      passwordSetAt
+      lastSignInAt
+      version
+      sessions(first: 3) {
+        nodes {
+          kind
+          lastUsedAt
+          revokedAt
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
     needs: ["invoice:read", "partner:read", "payment:read"],
     query: `# Who has not paid yet, the oldest first, with each attempt to pay.
 query UnpaidInvoices {
