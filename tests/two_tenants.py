@@ -1,0 +1,86 @@
+"""Rows of two partners in every table, made from the tables' own definitions, also such as point across the wall.
+
+Every row has the same number in all tables, so that numbers in answers tell whose row they come from. A new table is
+filled without being named.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Column, Table
+
+from models import Base
+from models.security import SHARED_WITH_TENANTS, scope_column
+from tests.marked import KEY, _drop_checks, _value as literal_of
+
+OWN, OTHER = 9_001, 9_002
+OWN_ASTRAY, OTHER_ASTRAY = 9_003, 9_004
+SHARED = 8_001
+ABSENT = 7_777_777
+MARK = "Zaslonov"
+# Number of the row, its partner, and the rows that it points to: two as they should be, two that point across.
+ROWS = (
+    (OWN, OWN, OWN),
+    (OTHER, OTHER, OTHER),
+    (OWN_ASTRAY, OWN, OTHER),
+    (OTHER_ASTRAY, OTHER, OWN),
+)
+# What more a row must be for its partner to see it.
+_SEEN = "UPDATE partner_documents SET visible_to_partner = true, status = 'AVAILABLE'"
+
+
+async def fill(owner: asyncpg.Connection) -> None:
+    """Put the rows into every table; constraints are put aside, for only reading matters."""
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        for table in Base.metadata.sorted_tables:
+            await _drop_checks(owner, table.name)
+            if table.name in SHARED_WITH_TENANTS:
+                await _put(owner, table, SHARED, SHARED, SHARED, "shared")
+            for key, partner, linked in ROWS if table.name not in SHARED_WITH_TENANTS else ():
+                own = partner == OWN and (scope_column(table) is not None or "partner_ids" in table.columns)
+                await _put(owner, table, key, partner, linked, f"own {key}" if own else f"{MARK} {key}")
+        await owner.execute(_SEEN)
+    for table in Base.metadata.sorted_tables:
+        column = scope_column(table)
+        if column is not None:
+            found = {row[0] for row in await owner.fetch(f"SELECT DISTINCT {column} FROM {table.name}")}
+            assert {OWN, OTHER} <= found, f"{table.name} has nothing to hide"
+
+
+async def digests(owner: asyncpg.Connection) -> dict[str, str]:
+    """A digest of all rows of every table that are not the own partner's."""
+    found = {}
+    for table in Base.metadata.sorted_tables:
+        column = scope_column(table)
+        if column is not None:
+            found[table.name] = await owner.fetchval(
+                f"SELECT md5(string_agg(t::text, ';' ORDER BY t::text)) FROM {table.name} t WHERE {column} <> $1", OWN
+            )
+    return found
+
+
+async def _put(owner: asyncpg.Connection, table: Table, key: int, partner: int, linked: int, told: str) -> None:
+    columns = [column for column in table.columns if column.computed is None]
+    values = ", ".join(_value(table, column, key, partner, linked, told) for column in columns)
+    await owner.execute(
+        f"INSERT INTO {table.name} ({', '.join(column.name for column in columns)}) OVERRIDING SYSTEM VALUE "
+        f"VALUES ({values}) ON CONFLICT DO NOTHING"
+    )
+
+
+def _value(table: Table, column: Column[Any], key: int, partner: int, linked: int, told: str) -> str:
+    if column.name == "id":
+        return str(key)
+    if column.name == scope_column(table):
+        return str(partner)
+    if any(foreign.column.table.name in SHARED_WITH_TENANTS for foreign in column.foreign_keys):
+        return _literal(column, told, SHARED)
+    # Only what the database knows as a reference points across; other numbers are the row's own.
+    return _literal(column, told, linked if column.foreign_keys else partner)
+
+
+def _literal(column: Column[Any], told: str, key: int) -> str:
+    return literal_of(column, told).replace(str(KEY), str(key))
