@@ -23,6 +23,7 @@ __all__ = [
     "reachable_by_tenants",
     "require",
     "require_all_rows",
+    "require_staff",
     "scope_column",
     "scoped",
 ]
@@ -105,6 +106,17 @@ def require(principal: Principal, permission: str, on: str) -> None:
         Forbidden: it has not; names the permission and the coordinate ``on``.
     """
     if permission not in principal.permissions:
+        raise Forbidden(permission, on)
+
+
+def require_staff(principal: Principal, permission: str, on: str) -> None:
+    """Make sure that one of our people has a permission: what it opens is no partner's, whatever their roles hold.
+
+    Raises:
+        Forbidden: the principal lacks the permission, or is a partner's.
+    """
+    require(principal, permission, on)
+    if principal.is_tenant:
         raise Forbidden(permission, on)
 
 

@@ -10,12 +10,14 @@ import strawberry
 from core.database import transaction
 from planner.binding import function_root
 from planner.run import RunContext
+from policies.scopes import require_staff
 from schema.monitoring import SystemHealth
 from services import monitoring
 
 
-async def system_health(_context: RunContext) -> dict[str, Any]:
+async def system_health(context: RunContext) -> dict[str, Any]:
     """How the system does: servers, queues, processes, gateways, requests (MON-2)."""
+    require_staff(context.principal, "health:read", "Query.systemHealth")
     async with transaction() as session:
         return asdict(await monitoring.system_health(session))
 

@@ -30,7 +30,7 @@ from domain.access_grants import (
 )
 from domain.search_text import fold
 from models import AccessGrant, Partner, Session
-from policies.scopes import require, scoped
+from policies.scopes import require, require_staff, scoped
 from services import audit
 from services.access.sessions import NoSession
 from services.changes import unique
@@ -54,10 +54,10 @@ async def partners_to_ask_for(session: AsyncSession, actor: Principal, *, query:
     """Partners by a part of their name, or by their number: as much as a request needs, and no more.
 
     Raises:
-        Forbidden: the actor may not ask for access.
+        Forbidden: the actor may not ask for access, or is a partner's.
         InvalidValue: the query is too short or too long.
     """
-    require(actor, REQUEST, "Query.accessGrantPartners")
+    require_staff(actor, REQUEST, "Query.accessGrantPartners")
     asked = fields.line(query, "query", most_chars=100)
     number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 19 else None
     if number is None and len(asked) < FEWEST_NAME_CHARS:
