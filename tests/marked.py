@@ -30,11 +30,12 @@ async def fill(owner: asyncpg.Connection, *, plain: Collection[str] = ()) -> Non
     async with owner.transaction():
         await owner.execute("SET LOCAL session_replication_role = replica")
         for table in Base.metadata.sorted_tables:
-            await _drop_checks(owner, table.name)
+            await drop_checks(owner, table.name)
             await _fill(owner, table, plain)
 
 
-async def _drop_checks(owner: asyncpg.Connection, table: str) -> None:
+async def drop_checks(owner: asyncpg.Connection, table: str) -> None:
+    """Let a table hold rows that the product would not write."""
     sql = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::text::regclass AND conparentid = 0"
     for check in await owner.fetch(sql, table):
         await owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {check['conname']}")
@@ -44,15 +45,15 @@ async def _fill(owner: asyncpg.Connection, table: Table, plain: Collection[str])
     columns = [column for column in table.columns if column.computed is None]
     names = ", ".join(column.name for column in columns)
     values = ", ".join(
-        _value(column, "plain" if f"{table.name}.{column.name}" in plain else _MARKED) for column in columns
+        literal_of(column, "plain" if f"{table.name}.{column.name}" in plain else _MARKED) for column in columns
     )
     await owner.execute(
         f"INSERT INTO {table.name} ({names}) OVERRIDING SYSTEM VALUE VALUES ({values}) ON CONFLICT DO NOTHING"
     )
 
 
-def _value(column: Column[Any], told: str) -> str:
-    """An SQL literal that fits the column."""
+def literal_of(column: Column[Any], told: str) -> str:
+    """An SQL literal that fits the column, with ``told`` where it holds a text, and `KEY` where it holds a number."""
     type_ = column.type
     text = f"'{told}'"
     if isinstance(type_, StrEnumColumn):
@@ -82,13 +83,13 @@ async def a_row(owner: asyncpg.Connection, table: Table, partner_id: int) -> Non
     columns = [column for column in table.columns if column.computed is None and column.name != "id"]
     # Users, for who is not in the partner's reach would take the whole row out of it.
     user = f"(SELECT min(id) FROM users WHERE partner_id = {partner_id})"
-    given = {column.name: _value(column, f"{table.name} {partner_id}") for column in columns}
+    given = {column.name: literal_of(column, f"{table.name} {partner_id}") for column in columns}
     for column in columns:
         for key in column.foreign_keys:
             given[column.name] = user if key.column.table.name == "users" else str(partner_id)
     if "partner_id" in given:
         given["partner_id"] = str(partner_id)
     async with owner.transaction():
-        await _drop_checks(owner, table.name)
+        await drop_checks(owner, table.name)
         await owner.execute("SET LOCAL session_replication_role = replica")
         await owner.execute(f"INSERT INTO {table.name} ({', '.join(given)}) VALUES ({', '.join(given.values())})")
