@@ -65,7 +65,8 @@ class User(Node):
         requires="role:read",
     )
     direct_permissions: Any = sql(
-        "ARRAY(SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id ORDER BY permission)",
+        "ARRAY(SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id "
+        "AND user_permissions.partner_id IS NOT DISTINCT FROM {row}.partner_id ORDER BY permission)",
         list[str],
         "list",
         "Permissions given to the user beside the roles.",
@@ -73,8 +74,9 @@ class User(Node):
     )
     permissions: Any = sql(
         "ARRAY(SELECT permission FROM role_permissions JOIN user_roles USING (role_id) "
-        "WHERE user_roles.user_id = {row}.id "
-        "UNION SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id ORDER BY 1)",
+        "WHERE user_roles.user_id = {row}.id AND user_roles.partner_id IS NOT DISTINCT FROM {row}.partner_id "
+        "UNION SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id "
+        "AND user_permissions.partner_id IS NOT DISTINCT FROM {row}.partner_id ORDER BY 1)",
         list[str],
         "list",
         "All that the user may do, by roles and directly.",
@@ -110,7 +112,9 @@ class Role(Node):
         "Permissions that the role gives.",
     )
     user_count: Any = sql(
-        "(SELECT count(*) FROM user_roles WHERE user_roles.role_id = {row}.id)::integer",
+        "(SELECT count(*) FROM user_roles WHERE user_roles.role_id = {row}.id "
+        "AND ((SELECT current_partner_id()) IS NULL "
+        "OR user_roles.partner_id = (SELECT current_partner_id())))::integer",
         int,
         "int",
         "How many users have it, as far as one may see them.",
