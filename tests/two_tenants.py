@@ -30,7 +30,10 @@ ROWS = (
 # Those who ask for access to a partner's rows are ours, and the partner may know their number.
 _NEVER_ASTRAY = frozenset({"access_grants.requested_by_user_id"})
 # What more a row must be for its partner to see it.
-_SEEN = "UPDATE partner_documents SET visible_to_partner = true, status = 'AVAILABLE'"
+_SEEN = """
+    UPDATE partner_documents SET visible_to_partner = true, status = 'AVAILABLE';
+    UPDATE roles SET kind = 'PARTNER';
+"""
 
 
 async def fill(owner: asyncpg.Connection) -> None:
