@@ -104,7 +104,10 @@ class _Projection:
 
     def visible(self, type_: Any) -> bool:
         binding = binding_of(_row_type(type_))
-        return binding is None or not binding.requires or binding.requires in self.permissions
+        if binding is not None and binding.requires and binding.requires not in self.permissions:
+            return False
+        # What is reached through an interface only is gone with it.
+        return all(self.visible(interface) for interface in getattr(type_, "interfaces", ()))
 
     def fields(self, type_: Any) -> dict[str, GraphQLField]:
         return {
