@@ -224,16 +224,16 @@ async def _write(begun: _Try, file: IO[bytes]) -> _Seen:
     assert operation.format is not None
     export = export_of(begun.actor, operation.kind)
     seen = _Seen(export.columns, set())
-    writer = TableWriter(file, operation.format, export.columns)
-    async with transaction(begun.actor, snapshot=True) as session:
-        count = int(await session.scalar(text(export.counted), export.parameters) or 0)
-        await begun.progress(0, count)
-        async for rows in rows_of(session, export):
-            await asyncio.to_thread(writer.add, [row[1:] for row in rows])
-            seen.partners.update(row[0] for row in rows)
-            seen.rows += len(rows)
-            await begun.progress(seen.rows, count)
-    await asyncio.to_thread(writer.finish)
+    with TableWriter(file, operation.format, export.columns) as writer:
+        async with transaction(begun.actor, snapshot=True) as session:
+            count = int(await session.scalar(text(export.counted), export.parameters) or 0)
+            await begun.progress(0, count)
+            async for rows in rows_of(session, export):
+                await asyncio.to_thread(writer.add, [row[1:] for row in rows])
+                seen.partners.update(row[0] for row in rows)
+                seen.rows += len(rows)
+                await begun.progress(seen.rows, count)
+        await asyncio.to_thread(writer.finish)
     return seen
 
 

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import xlsxwriter
 from openpyxl import load_workbook
@@ -50,7 +50,8 @@ class TableWriter:
     Text that a spreadsheet would take for a formula gets a quote before it.
 
     Parameters:
-        file: opened for writing bytes; written completely once :meth:`finish` was called.
+        file: opened for writing bytes; written completely once :meth:`finish` was called. As a context manager the
+            writer lets go of what it holds beside the file, whatever happened.
     """
 
     def __init__(self, file: IO[bytes], format: TableFormat, header: Sequence[str]) -> None:
@@ -65,6 +66,13 @@ class TableWriter:
             self._book = xlsxwriter.Workbook(file, options)
             self._sheet = self._book.add_worksheet()
         self._write(header)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._book is not None and not self._book.fileclosed:
+            self._book.close()
 
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
         """Write some rows.

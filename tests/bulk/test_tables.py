@@ -22,9 +22,9 @@ FORMULAS = st.sampled_from(["=1+1", "+7 912", "-5", "@SUM(A1)", "'=x", "''", "=c
 
 def write_table(format: TableFormat, header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     out = io.BytesIO()
-    writer = TableWriter(out, format, header)
-    writer.add(rows)
-    writer.finish()
+    with TableWriter(out, format, header) as writer:
+        writer.add(rows)
+        writer.finish()
     return out.getvalue()
 
 
