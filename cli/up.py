@@ -66,6 +66,8 @@ def up() -> None:
         listener.close()
         supervisor.stop()
         servers.stop()
+        # A module that is loaded while the interpreter ends may fail, and would say so in our last lines.
+        loading.join()
     say("Stopped.")
 
 

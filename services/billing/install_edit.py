@@ -17,7 +17,7 @@ from domain.installs import InstallStatus, SubscriptionKind
 from domain.subscription_actions import SubscriptionAction
 from models import Install, Subscription
 from policies.scopes import require
-from services import installs
+from services import audit, installs
 from services.billing.cancel import end_now
 from services.billing.correct import LONGEST_REASON, Correction, apply_correction
 from services.billing.locks import live_subscription, load
@@ -92,6 +92,8 @@ async def _on_trial(
     trial = live or await _newest(session, install, planned=False)
     if trial is None:
         await installs.begin_trial(session, actor, install, clock.now(), until)
+        begun = {"subscription_kind": SubscriptionKind.TRIAL, "subscribed_until": until, "reason": reason}
+        await audit.record(session, actor, "install.update", install, before=None, after=begun)
         return
     values: Correction = {"status": SubscriptionStatus.TRIAL, "ends_at": until}
     await apply_correction(session, actor, install, trial, values, reason=reason)
