@@ -53,12 +53,14 @@ class InstallStanding:
         partner: the standing of its partner.
         needs_token: whether only a valid token at the CRM lets it live, as a widget.
         token_until: until when the active token is good; None where there is none.
+        token_lost: whether the CRM takes the active token no more.
     """
 
     status: InstallStatus
     partner: PartnerStatus
     needs_token: bool = False
     token_until: datetime | None = None
+    token_lost: bool = False
 
 
 def install_blocked(action: InstallAction, standing: InstallStanding, now: datetime) -> Blocked | None:
@@ -75,6 +77,8 @@ def install_blocked(action: InstallAction, standing: InstallStanding, now: datet
         return None
     if standing.token_until is None:
         return Blocked("REINSTALL_NEEDED", "the install has no token at the CRM; install the widget again")
+    if standing.token_lost:
+        return Blocked("REINSTALL_NEEDED", "the CRM takes the install's token no more; install the widget again")
     if standing.token_until <= now:
         return Blocked("REINSTALL_NEEDED", "the install's token at the CRM has expired; install the widget again")
     return None

@@ -133,7 +133,11 @@ def _of_payment(permissions: frozenset[str], row: Row) -> Any:
 
 def _of_install(permissions: frozenset[str], row: Row) -> Any:
     standing = InstallStanding(
-        InstallStatus(row["status"]), PartnerStatus(row["partner"]), row["needs_token"], row["token_until"]
+        InstallStatus(row["status"]),
+        PartnerStatus(row["partner"]),
+        row["needs_token"],
+        row["token_until"],
+        bool(row["token_lost"]),
     )
     return allowed_actions(
         INSTALL_ACTION_NEEDS, lambda action: install_blocked(action, standing, clock.now()), permissions
@@ -228,6 +232,9 @@ def install_allowed_actions() -> Any:
         needs_token=Need("SELECT p.kind = 'WIDGET' FROM products p WHERE p.id = {row}.product_id", "bool"),
         token_until=Need(
             "SELECT t.expires_at FROM oauth_tokens t WHERE t.install_id = {row}.id AND t.active LIMIT 1", "datetime"
+        ),
+        token_lost=Need(
+            "EXISTS (SELECT FROM oauth_tokens t WHERE t.install_id = {row}.id AND t.authorization_lost)", "bool"
         ),
     )
 

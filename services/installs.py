@@ -181,12 +181,14 @@ async def _check_contact(session: AsyncSession, partner_id: int, contact_id: int
 async def _standing(session: AsyncSession, install: Install, product: Product) -> InstallStanding:
     partner = await session.scalar(select(Partner.status).where(Partner.id == install.partner_id))
     assert partner is not None
-    active = (OAuthToken.install_id == install.id, OAuthToken.active)
+    mine = select(OAuthToken).where(OAuthToken.install_id == install.id, OAuthToken.active)
+    token: OAuthToken | None = await session.scalar(mine)
     return InstallStanding(
         status=install.status,
         partner=partner,
         needs_token=product.kind == ProductKind.WIDGET,
-        token_until=await session.scalar(select(OAuthToken.expires_at).where(*active)),
+        token_until=None if token is None else token.expires_at,
+        token_lost=token is not None and token.authorization_lost,
     )
 
 

@@ -251,13 +251,16 @@ async def test_installs_and_wallets_do_what_they_tell(owner: Connection) -> None
         install = await an_install(partner.id, product.id, tokens=hours and tokens_for(hours))
         async with transaction() as session:
             wallet = (await open_wallet(session, partner_id=partner.id, install_id=install.id)).id
-        for status, standing, late in itertools.product(InstallStatus, PartnerStatus, (False, True)):
+        for status, standing, late, lost in itertools.product(
+            InstallStatus, PartnerStatus, (False, True), (None, "revoked")
+        ):
             for action, mutation in (("ACTIVATE", "installActivate"), ("DISABLE", "installDisable")):
                 await owner.execute("UPDATE installs SET status = $2 WHERE id = $1", install.id, status)
                 await owner.execute("UPDATE partners SET status = $1", standing)
                 await owner.execute(
-                    "UPDATE oauth_tokens SET active = true, expires_at = now() + $1::interval",
+                    "UPDATE oauth_tokens SET active = true, expires_at = now() + $1::interval, invalid_because = $2",
                     timedelta(hours=-1 if late else 1),
+                    lost,
                 )
                 told = await allowed("Install", install.id)
                 await compare(owner, told[action], mutation, {"id": encode_id("Install", install.id)})

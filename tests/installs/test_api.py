@@ -81,8 +81,10 @@ async def test_a_widget_without_a_valid_token_must_be_installed_again(owner: asy
     product = (await a_product(kind=ProductKind.WIDGET)).product
     bare = await an_install((await a_partner()).id, product.id)
     expired = await an_install((await a_partner()).id, product.id, tokens=tokens_for(1))
+    lost = await an_install((await a_partner()).id, product.id, tokens=tokens_for(24))
+    await owner.execute("UPDATE oauth_tokens SET invalid_because = 'revoked' WHERE install_id = $1", lost.id)
     clock.travel(clock.now() + timedelta(hours=2))
-    for install in (bare, expired):
+    for install in (bare, expired, lost):
         refused = await payload(ACTIVATE, input={"id": encode_id("Install", install.id)})
         (error,) = refused["userErrors"]
         assert error["code"] == "REINSTALL_NEEDED"
