@@ -34,9 +34,13 @@ class UnknownPermission(UserError):
 def held_by(actor: Principal, granted: frozenset[str]) -> frozenset[str]:
     """What an actor has at this moment: a call's own permissions, without those that its user has lost since.
 
+    The operator at the command line is Kontora itself, and has all.
+
     Parameters:
         granted: what the user's roles and direct permissions give now.
     """
+    if actor.kind == "system":
+        return ALL
     return actor.permissions if actor.user_id is None else actor.permissions & granted
 
 

@@ -131,7 +131,7 @@ async def add(session: AsyncSession, user: User) -> None:
     Raises:
         Conflict: the email is taken.
     """
-    async with unique(session, "uq_users_email", "there is a user with this email", "email"):
+    async with unique(session, "uq_users_email", f"there is a user with the email {user.email}", "email"):
         session.add(user)
 
 

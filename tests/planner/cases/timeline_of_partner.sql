@@ -9,24 +9,28 @@ FROM payments t6
 WHERE t6.partner_id = t1.id AND t6.partner_id = scope.partner_id) + (SELECT count(*)
 FROM refunds t7
 WHERE t7.partner_id = t1.id AND t7.partner_id = scope.partner_id) + (SELECT count(*)
-FROM partner_status_changes t8
+FROM sessions t8
 WHERE t8.partner_id = t1.id AND t8.partner_id = scope.partner_id) + (SELECT count(*)
-FROM subscription_changes t9
-WHERE t9.partner_id = t1.id AND t9.partner_id = scope.partner_id))::text || ',"nodes":[' || coalesce(string_agg(CASE t2.type WHEN 'TimelineContract' THEN (SELECT '{"id":"' || encode(('TimelineContract:' || t10.id)::bytea, 'base64') || '","kind":"' || ('CONTRACT') || '"}'
-FROM partner_contracts t10
-WHERE t10.id = t2.id AND t10.partner_id = scope.partner_id) WHEN 'TimelineDocument' THEN (SELECT '{"id":"' || encode(('TimelineDocument:' || t11.id)::bytea, 'base64') || '","kind":"' || ('DOCUMENT') || '","document":' || '{"title":' || to_json(t11.title)::text || '}' || '}'
-FROM partner_documents t11
-WHERE t11.id = t2.id AND t11.partner_id = scope.partner_id AND (t11.visible_to_partner AND t11.status = 'AVAILABLE')) WHEN 'TimelineInvoice' THEN (SELECT '{"id":"' || encode(('TimelineInvoice:' || t12.id)::bytea, 'base64') || '","kind":"' || ('INVOICE') || '"}'
-FROM invoices t12
-WHERE t12.id = t2.id AND t12.partner_id = scope.partner_id) WHEN 'TimelinePayment' THEN (SELECT '{"id":"' || encode(('TimelinePayment:' || t13.id)::bytea, 'base64') || '","kind":"' || ('PAYMENT') || '"}'
-FROM payments t13
-WHERE t13.id = t2.id AND t13.partner_id = scope.partner_id) WHEN 'TimelineRefund' THEN (SELECT '{"id":"' || encode(('TimelineRefund:' || t14.id)::bytea, 'base64') || '","kind":"' || ('REFUND') || '"}'
-FROM refunds t14
-WHERE t14.id = t2.id AND t14.partner_id = scope.partner_id) WHEN 'TimelineStatusChange' THEN (SELECT '{"id":"' || encode(('TimelineStatusChange:' || t15.id)::bytea, 'base64') || '","kind":"' || ('STATUS_CHANGE') || '"}'
-FROM partner_status_changes t15
-WHERE t15.id = t2.id AND t15.partner_id = scope.partner_id) WHEN 'TimelineSubscriptionChange' THEN (SELECT '{"id":"' || encode(('TimelineSubscriptionChange:' || t16.id)::bytea, 'base64') || '","kind":"' || ('SUBSCRIPTION_CHANGE') || '"}'
-FROM subscription_changes t16
-WHERE t16.id = t2.id AND t16.partner_id = scope.partner_id) END, ','
+FROM partner_status_changes t9
+WHERE t9.partner_id = t1.id AND t9.partner_id = scope.partner_id) + (SELECT count(*)
+FROM subscription_changes t10
+WHERE t10.partner_id = t1.id AND t10.partner_id = scope.partner_id))::text || ',"nodes":[' || coalesce(string_agg(CASE t2.type WHEN 'TimelineContract' THEN (SELECT '{"id":"' || encode(('TimelineContract:' || t11.id)::bytea, 'base64') || '","kind":"' || ('CONTRACT') || '"}'
+FROM partner_contracts t11
+WHERE t11.id = t2.id AND t11.partner_id = scope.partner_id) WHEN 'TimelineDocument' THEN (SELECT '{"id":"' || encode(('TimelineDocument:' || t12.id)::bytea, 'base64') || '","kind":"' || ('DOCUMENT') || '","document":' || '{"title":' || to_json(t12.title)::text || '}' || '}'
+FROM partner_documents t12
+WHERE t12.id = t2.id AND t12.partner_id = scope.partner_id AND (t12.visible_to_partner AND t12.status = 'AVAILABLE')) WHEN 'TimelineInvoice' THEN (SELECT '{"id":"' || encode(('TimelineInvoice:' || t13.id)::bytea, 'base64') || '","kind":"' || ('INVOICE') || '"}'
+FROM invoices t13
+WHERE t13.id = t2.id AND t13.partner_id = scope.partner_id) WHEN 'TimelinePayment' THEN (SELECT '{"id":"' || encode(('TimelinePayment:' || t14.id)::bytea, 'base64') || '","kind":"' || ('PAYMENT') || '"}'
+FROM payments t14
+WHERE t14.id = t2.id AND t14.partner_id = scope.partner_id) WHEN 'TimelineRefund' THEN (SELECT '{"id":"' || encode(('TimelineRefund:' || t15.id)::bytea, 'base64') || '","kind":"' || ('REFUND') || '"}'
+FROM refunds t15
+WHERE t15.id = t2.id AND t15.partner_id = scope.partner_id) WHEN 'TimelineSignIn' THEN (SELECT '{"id":"' || encode(('TimelineSignIn:' || t16.id)::bytea, 'base64') || '","kind":"' || ('SIGN_IN') || '"}'
+FROM sessions t16
+WHERE t16.id = t2.id AND t16.partner_id = scope.partner_id) WHEN 'TimelineStatusChange' THEN (SELECT '{"id":"' || encode(('TimelineStatusChange:' || t17.id)::bytea, 'base64') || '","kind":"' || ('STATUS_CHANGE') || '"}'
+FROM partner_status_changes t17
+WHERE t17.id = t2.id AND t17.partner_id = scope.partner_id) WHEN 'TimelineSubscriptionChange' THEN (SELECT '{"id":"' || encode(('TimelineSubscriptionChange:' || t18.id)::bytea, 'base64') || '","kind":"' || ('SUBSCRIPTION_CHANGE') || '"}'
+FROM subscription_changes t18
+WHERE t18.id = t2.id AND t18.partner_id = scope.partner_id) END, ','
 ORDER BY t2.moment DESC, t2.type COLLATE "C" DESC, t2.id DESC), '') || ']}'
 FROM (SELECT m.*
 FROM ((SELECT t3.created_at AS moment, 'TimelineContract'::text AS type, t3.id AS id, t3.partner_id AS partner_id
@@ -49,14 +53,18 @@ UNION ALL (SELECT t7.created_at AS moment, 'TimelineRefund'::text AS type, t7.id
 FROM refunds t7
 WHERE t7.partner_id = t1.id AND t7.partner_id = scope.partner_id
 ORDER BY t7.created_at ASC, t7.id ASC LIMIT 3)
-UNION ALL (SELECT t8.created_at AS moment, 'TimelineStatusChange'::text AS type, t8.id AS id, t8.partner_id AS partner_id
-FROM partner_status_changes t8
+UNION ALL (SELECT t8.created_at AS moment, 'TimelineSignIn'::text AS type, t8.id AS id, t8.partner_id AS partner_id
+FROM sessions t8
 WHERE t8.partner_id = t1.id AND t8.partner_id = scope.partner_id
 ORDER BY t8.created_at ASC, t8.id ASC LIMIT 3)
-UNION ALL (SELECT t9.created_at AS moment, 'TimelineSubscriptionChange'::text AS type, t9.id AS id, t9.partner_id AS partner_id
-FROM subscription_changes t9
+UNION ALL (SELECT t9.created_at AS moment, 'TimelineStatusChange'::text AS type, t9.id AS id, t9.partner_id AS partner_id
+FROM partner_status_changes t9
 WHERE t9.partner_id = t1.id AND t9.partner_id = scope.partner_id
-ORDER BY t9.created_at ASC, t9.id ASC LIMIT 3)) m
+ORDER BY t9.created_at ASC, t9.id ASC LIMIT 3)
+UNION ALL (SELECT t10.created_at AS moment, 'TimelineSubscriptionChange'::text AS type, t10.id AS id, t10.partner_id AS partner_id
+FROM subscription_changes t10
+WHERE t10.partner_id = t1.id AND t10.partner_id = scope.partner_id
+ORDER BY t10.created_at ASC, t10.id ASC LIMIT 3)) m
 ORDER BY m.moment ASC, m.type COLLATE "C" ASC, m.id ASC LIMIT 3) t2)
 FROM scope
 CROSS JOIN LATERAL (SELECT t1.*
