@@ -43,7 +43,7 @@ class _Connections:
 
     def __init__(self) -> None:
         self.engine: AsyncEngine | None = None
-        self.pools: dict[tuple[str, str], ReadPool] = {}
+        self.pools: dict[tuple[str, str, bool], ReadPool] = {}
         self.statements: ReadPool | None = None
 
 
@@ -103,7 +103,7 @@ def engine() -> AsyncEngine:
     return here.engine
 
 
-def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False) -> ReadPool:
+def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False, custom_plans: bool = False) -> ReadPool:
     """The reading pool of this event loop: autocommit, statement timeout, no reset query.
 
     Parameters:
@@ -111,14 +111,15 @@ def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False) -> 
         grantee: connect as the role that row-level security holds to the partner of a live access grant.
         primary: the main database even where there is a replica: for what was written a moment ago, and for
             statements that write the access log.
+        custom_plans: plan each time anew and by indexes, for searches whose price the planner cannot guess.
     """
     here = _connections()
     settings = get_settings()
     url = database_url() if primary or settings.read_database_url is None else settings.read_database_url
     role = TENANT_ROLE if tenant else GRANTEE_ROLE if grantee else APP_ROLE
-    pool = here.pools.get((role, url))
+    pool = here.pools.get((role, url, custom_plans))
     if pool is None:
-        pool = here.pools[role, url] = ReadPool(
+        pool = here.pools[role, url, custom_plans] = ReadPool(
             url,
             size=settings.database_pool_size,
             statement_cache_size=500,
@@ -128,6 +129,8 @@ def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False) -> 
                 "statement_timeout": str(settings.statement_timeout_ms),
                 "application_name": "kontora-read",
                 "jit": "off",
+                "plan_cache_mode": "force_custom_plan" if custom_plans else "auto",
+                "enable_seqscan": "off" if custom_plans else "on",
                 **WORD_LIKENESS,
                 # Reads write nothing but the access log; waiting for the disk would cost most of a small read.
                 "synchronous_commit": "on" if settings.access_log_sync else "off",
