@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -13,10 +14,13 @@ from planner.run import FunctionCall, RunContext
 from planner.write import dumps
 from resolvers.mutation import run_mutation
 from resolvers.root import planner
+from services import access
 from tests.factories.world import STAFF
 
 # What serves the request itself, and is no change of the business.
 UNTOLD = frozenset({"IdempotencyRecord"})
+# Whether there is somebody to write to, a worker finds out; the answer must not tell it.
+TOLD_LATER: dict[str, Callable[..., Any]] = {"passwordResetRequest": access.prepare_password_reset}
 _WRITTEN = "written"
 _committed: list[set[str]] = []
 
@@ -42,6 +46,9 @@ async def _told(call: FunctionCall, arguments: dict[str, Any], context: RunConte
     before = len(_committed)
     answer = await run_mutation(call, arguments, context)
     for written in _committed[before : before + 1]:
+        if call.name in TOLD_LATER:
+            assert written <= {"OutboxMessage"}
+            continue
         assert not written - UNTOLD or "AuditEvent" in written, f"{call.name} wrote {sorted(written)} and told nobody"
     return answer
 

@@ -163,6 +163,5 @@ async def _apply(session: AsyncSession, actor: Principal, user: User, values: Us
         await revoke_links(session, user.id)
         told = {"email": before["email"], "changed_at": clock.now()}
         await mail.send(session, before["email"], "email_changed", user.locale, told, partner_id=user.partner_id)
-    if after:
-        await audit.record(session, actor, "user.update", user, before=before, after=after)
+    await audit.record(session, actor, "user.update", user, before=before, after=after)
     return user
