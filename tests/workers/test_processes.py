@@ -30,7 +30,9 @@ async def put_many(kind: str, count: int, **options: Any) -> None:
 
 def all_done(owner: Connection) -> Callable[[], Awaitable[bool]]:
     async def condition() -> bool:
-        return await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE status <> 'DONE'") == 0
+        # At the turn of a minute the schedulers fire jobs of the product, which nobody here handles.
+        ours = "SELECT count(*) FROM outbox_messages WHERE status <> 'DONE' AND kind LIKE 'test.%'"
+        return await owner.fetchval(ours) == 0
 
     return condition
 
