@@ -30,7 +30,7 @@ FAST_AND_LOSABLE = {
 }
 
 # A database is a thousand files: copied in memory, it costs a tenth of a copy on a disk.
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder inside has a random name and no rights for others
+IN_MEMORY = Path("/dev/shm")
 ROOM_BYTES = 3 * 2**30
 
 _numbers = itertools.count(1)
