@@ -146,7 +146,10 @@ EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
         "wallet.top_up_failed": _type(
             _ON,
             "The wallet buys coins by itself no more.",
-            {"walletId": "Number of the wallet.", "reason": "CARD_DECLINED, NO_STORED_CARD or PACKAGE_WITHDRAWN."},
+            {
+                "walletId": "Number of the wallet.",
+                "reason": "CARD_DECLINED, NO_STORED_CARD, CARD_GATEWAY_GONE or PACKAGE_WITHDRAWN.",
+            },
         ),
     }
 )

@@ -120,11 +120,13 @@ class GatewayState:
 class Gateway(Protocol):
     """A payment gateway. Calls raise GatewayRefused and GatewayUnanswered; none is made inside a transaction.
 
+    ``account`` names the merchant account behind it: only the account that stored a card may charge it.
     ``hard_declines`` are the gateway's error codes after which a stored card will never work again. With ``two_stage``
     money is held until it is confirmed.
     """
 
     name: str
+    account: str
     accepted: str
     hard_declines: frozenset[str]
     two_stage: bool

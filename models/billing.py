@@ -29,7 +29,8 @@ class Subscription(Keyed, Updated, Base):
     ``pending_…`` takes effect with the next renewal. ``worth`` is the money that pays for the time from
     ``worth_from`` to ``ends_at``; its unused part is the credit of a change. While ``paused_at`` is set no time
     passes for the subscription: nothing renews, expires or reminds. ``invoiced_until`` is the end whose renewal has
-    its invoice; ``past_due_at`` begins the days of grace.
+    its invoice; ``past_due_at`` begins the days of grace. ``card_account`` is the merchant account (gateway and
+    terminal) that stored the card and alone may charge it.
     """
 
     __tablename__ = "subscriptions"
@@ -46,6 +47,7 @@ class Subscription(Keyed, Updated, Base):
         CheckConstraint("worth >= 0", name="worth_not_negative"),
         CheckConstraint("paused_at IS NULL OR status = 'ACTIVE'", name="paused_is_active"),
         CheckConstraint("status <> 'PAST_DUE' OR past_due_at IS NOT NULL", name="past_due_since"),
+        CheckConstraint("(rebill_id_encrypted IS NULL) = (card_account IS NULL)", name="card_has_account"),
         Index(
             "uq_subscriptions_live",
             "install_id",
@@ -77,6 +79,7 @@ class Subscription(Keyed, Updated, Base):
     anchor_day: Mapped[int] = mapped_column(SmallInteger)
     auto_renew: Mapped[bool] = mapped_column(server_default=text("true"))
     rebill_id_encrypted: Mapped[str | None]
+    card_account: Mapped[str | None]
     canceled_at: Mapped[datetime | None]
     cancel_at_period_end: Mapped[bool] = mapped_column(server_default=text("false"))
     pending_plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"), index=True)

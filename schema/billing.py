@@ -69,6 +69,12 @@ class Subscription(Node):
     has_card: Any = sql(
         "({row}.rebill_id_encrypted IS NOT NULL)", bool, "bool", "Whether a card is stored that renewals may charge."
     )
+    card_account: Any = column(
+        models.Subscription.card_account,
+        "Merchant account (gateway, and terminal where it has several) that stored the card and alone may charge it; "
+        "null without a card.",
+        requires="subscription:adjust",
+    )
     past_due_at: Any = column(models.Subscription.past_due_at, "Since when its renewal is overdue; else null.")
     canceled_at: Any = column(models.Subscription.canceled_at, "When it was cancelled.")
     cancel_at_period_end: Any = column(

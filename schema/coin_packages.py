@@ -52,7 +52,8 @@ class WalletTopUp(Node):
     most_per_day: int = column(models.WalletTopUp.most_per_day, "Most purchases within 24 hours.")
     stopped_because: Any = column(
         models.WalletTopUp.stopped_because,
-        "Why it was switched off: CARD_DECLINED, NO_STORED_CARD or PACKAGE_WITHDRAWN; null where nothing went wrong.",
+        "Why it was switched off: CARD_DECLINED, NO_STORED_CARD, CARD_GATEWAY_GONE or PACKAGE_WITHDRAWN; null where "
+        "nothing went wrong.",
     )
     created_at: Any = column(models.WalletTopUp.created_at, "When it was first set.")
     updated_at: Any = column(models.WalletTopUp.updated_at, "When it last changed.")

@@ -40,7 +40,8 @@ class SubscriptionCorrectInput(SubscriptionMoneyInput):
     )
     rebill_id: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Key of the stored card at the gateway, kept encrypted and never read back; null forgets the card.",
+        description="Key of a card stored at the gateway of new payments, kept encrypted and never read back; null "
+        "forgets the card.",
     )
 
 

@@ -40,6 +40,7 @@ class SandboxGateway:
     """
 
     name = "sandbox"
+    account = "sandbox"
     accepted = "OK"
     hard_declines = frozenset({"LOST_CARD"})
     two_stage = False

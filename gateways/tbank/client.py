@@ -61,6 +61,7 @@ class TBankGateway:
     def __init__(self, url: str, terminal_key: str, password: str, *, two_stage: bool = False) -> None:
         self._url = url if url.endswith("/") else f"{url}/"
         self._terminal_key = terminal_key
+        self.account = f"{self.name}:{terminal_key}"
         self._password = password
         self.two_stage = two_stage
 

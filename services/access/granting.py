@@ -14,7 +14,7 @@ from policies.granting import check_management, held_by
 from policies.roles import SUPERADMIN
 from policies.scopes import scoped
 
-GRANTING_LOCK = 7_263_400_003
+GRANTING_LOCK = 7_263_400_005
 
 
 class LastSuperadmin(Conflict):

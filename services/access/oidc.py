@@ -17,7 +17,7 @@ from services.access.challenges import Challenge, challenge_of
 from services.access.failures import Refused
 from services.access.sessions import start_cookie_session
 
-LINK_LOCK = 7_263_400_003
+LINK_LOCK = 7_263_400_004
 LONGEST_NAME_CHARS = 200
 
 UNVERIFIED = Refused("OIDC_EMAIL_UNVERIFIED", "the provider has not verified your email address")

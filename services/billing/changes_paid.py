@@ -19,15 +19,15 @@ from domain.proration import time_bought, whole_months_left
 from models import Install, Invoice, Plan, Subscription
 from services.billing.announce import announce, show_on_install
 from services.billing.attention import call_about
+from services.billing.cards import Card, keep_card
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, withdraw
-from services.billing.start import keep_card
 from services.billing.worth import add_worth, worth_at
 
 
 async def seats_paid(
-    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, rebill_id: str | None
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, card: Card | None
 ) -> None:
     """Add the seats that were paid for; the install and the invoice are locked (SUB-5)."""
     subscription = await _alive(session, invoice)
@@ -37,7 +37,7 @@ async def seats_paid(
     before, now = told(subscription), clock.now()
     add_worth(subscription, invoice.total, now)
     subscription.seats += invoice.seats
-    keep_card(subscription, rebill_id)
+    keep_card(subscription, card)
     await record_change(session, actor, subscription, "add_seats", before)
     await withdraw(session, actor, subscription, RENEWALS, "seats were added")
     assert invoice.period_end is not None
@@ -47,7 +47,7 @@ async def seats_paid(
 
 
 async def plan_paid(
-    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, rebill_id: str | None
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, card: Card | None
 ) -> None:
     """Begin the period of the new plan at the moment of the order; the install and the invoice are locked (SUB-6).
 
@@ -80,7 +80,7 @@ async def plan_paid(
     subscription.anchor_day = anchor_day(subscription.ends_at, zone)
     # The renewal of the end that is no more does not count for the new one, though that may come sooner.
     subscription.invoiced_until = subscription.past_due_at = None
-    keep_card(subscription, rebill_id)
+    keep_card(subscription, card)
     show_on_install(install, subscription)
     await record_change(session, actor, subscription, "change_plan", before)
     await withdraw(session, actor, subscription, RENEWALS, "the plan changed")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import DateTime, Text, bindparam, select, text
+from sqlalchemy import DateTime, Text, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import clock, crypto
+from core import clock
 from core.database import transaction
 from core.principal import SYSTEM
 from core.request import current_request
@@ -16,16 +16,19 @@ from core.settings import get_settings
 from domain.billing import InvoiceStatus, PaymentMethod, PaymentStatus
 from domain.installs import InstallStatus
 from domain.partners import PartnerMay, sql_names
-from gateways.interface import GatewayRefused, GatewayState
+from gateways.interface import Gateway, GatewayRefused, GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
+from services.billing.cards import CardGatewayGone, NoStoredCard, card_of, gateway_of_card
 from services.billing.coins import top_up_failed
 from services.billing.locks import live_subscription
 from services.billing.payments import IN_FLIGHT, LINK_LIFE, LOCK, InFlight, apply_state, log_state, order_of
+from services.billing.renew import card_not_charged
 from services.billing.settle import settle_free
 
 CHARGE = "invoice.charge"
 CHUNK_ROWS = 1_000
+PLAN_LOCK = 7_263_400_006
 # A charge that the gateway still calls new after so long was lost on the way to it; closing the payment makes sure.
 LOST_AFTER = timedelta(minutes=15)
 _CHARGEABLE = (InvoiceStatus.PENDING, InvoiceStatus.FAILED)
@@ -55,6 +58,8 @@ _PLAN = text(
 
 async def plan_due_charges(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
     """Write a message for each invoice whose day to be charged has come; gives how many."""
+    # One planner at a time: a message that another one is about to commit would not be seen.
+    await session.execute(select(func.pg_advisory_xact_lock(PLAN_LOCK)))
     given = {"now": clock.now(), "rows": rows, "request_id": current_request().request_id}
     planned: int | None = await session.scalar(_PLAN, given)
     return planned or 0
@@ -106,8 +111,8 @@ async def carry_on(payment_id: int) -> None:
             opened = (await service.find(order.order_id) if began else None) or await service.open(order)
             gateway_payment_id = opened.gateway_payment_id
             assert gateway_payment_id is not None
-        rebill_id = await _about_to_send(payment_id, gateway_payment_id)
-        state = await service.charge(gateway_payment_id, rebill_id)
+        card_key = await _about_to_send(payment_id, gateway_payment_id, service)
+        state = await service.charge(gateway_payment_id, card_key)
     except GatewayRefused as refused:
         state = GatewayState(
             status=PaymentStatus.REJECTED,
@@ -144,21 +149,25 @@ async def _begin(session: AsyncSession, invoice_id: int) -> int | None:
         invoice.next_charge_at = link_over if link_over <= last_day + LINK_LIFE else None
         return None
     invoice.next_charge_at = None
-    chargeable = live is not None and live.auto_renew and live.rebill_id_encrypted is not None
-    if not chargeable or install.status == InstallStatus.DISABLED:
+    try:
+        through = gateway_of_card(live if install.status != InstallStatus.DISABLED else None)
+    except NoStoredCard as refused:
         if invoice.top_up:
-            await top_up_failed(session, invoice, install, "NO_STORED_CARD")
+            await top_up_failed(session, invoice, install, refused.code)
+        return None
+    except CardGatewayGone as refused:
+        await card_not_charged(session, SYSTEM, invoice, install, refused)
         return None
     invoice.status = InvoiceStatus.CHARGING
     invoice.charge_attempts += 1
-    return await _new_charge(session, invoice)
+    return await _new_charge(session, invoice, through)
 
 
-async def _new_charge(session: AsyncSession, invoice: Invoice) -> int:
+async def _new_charge(session: AsyncSession, invoice: Invoice, through: Gateway) -> int:
     payment = Payment(
         partner_id=invoice.partner_id,
         invoice_id=invoice.id,
-        gateway=gateway().name,
+        gateway=through.name,
         method=PaymentMethod.RECURRING,
         status=PaymentStatus.NEW,
         order_id=str(uuid.uuid4()),
@@ -171,8 +180,12 @@ async def _new_charge(session: AsyncSession, invoice: Invoice) -> int:
     return payment.id
 
 
-async def _about_to_send(payment_id: int, gateway_payment_id: str) -> str:
-    """Write down that the charge leaves now; gives the key of the card."""
+async def _about_to_send(payment_id: int, gateway_payment_id: str, service: Gateway) -> str:
+    """Write down that the charge leaves now; gives the key of the card.
+
+    Raises:
+        GatewayRefused: there is no card any more, or it is one of another merchant account than the payment's.
+    """
     async with transaction() as session:
         payment = await session.get_one(Payment, payment_id, with_for_update=LOCK)
         payment.gateway_payment_id = gateway_payment_id
@@ -181,10 +194,13 @@ async def _about_to_send(payment_id: int, gateway_payment_id: str) -> str:
         wanted = select(Subscription).where(
             Subscription.install_id == invoice.install_id, Subscription.rebill_id_encrypted.is_not(None)
         )
-        live: Subscription | None = await session.scalar(wanted.order_by(Subscription.id.desc()).limit(1))
-        if live is None or live.rebill_id_encrypted is None:
+        kept: Subscription | None = await session.scalar(wanted.order_by(Subscription.id.desc()).limit(1))
+        card = None if kept is None else card_of(kept)
+        if card is None:
             raise GatewayRefused("there is no stored card any more", "NO_CARD")
-        return crypto.decrypt(live.rebill_id_encrypted, f"subscriptions.rebill_id:{live.id}")
+        if card.account not in (service.account, service.name):
+            raise GatewayRefused(f"the card is stored at {card.account} by now", "CARD_CHANGED")
+        return card.key
 
 
 async def _ask(payment_id: int, gateway_payment_id: str, name: str, *, lost: bool) -> None:

@@ -10,6 +10,7 @@ from domain.wallets import AccountKind, WalletTransactionKind
 from ledger import post as ledger
 from models import Install, Invoice, Wallet, WalletTopUp
 from services import audit, events
+from services.billing.cards import Card
 from services.billing.orders import cancel
 
 
@@ -19,7 +20,7 @@ def purchase_reference(invoice_id: int) -> str:
 
 
 async def coins_paid(
-    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, rebill_id: str | None
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, card: Card | None
 ) -> None:
     """Put the coins of a paid invoice into the wallet of its install; install and invoice are locked.
 

@@ -19,17 +19,18 @@ from domain.pricing import MOST_SEATS
 from domain.proration import MOST_MONTHS_BOUGHT
 from domain.renewals import grace_end
 from domain.subscription_actions import SubscriptionAction
+from gateways.registry import gateway
 from models import Install, Plan, Subscription
 from policies.scopes import require
 from services.billing.announce import announce, show_on_install
 from services.billing.cancel import drop_pending
+from services.billing.cards import Card, forget_card, keep_card
 from services.billing.locks import live_subscription, load
 from services.billing.log import record_change, told
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, withdraw
 from services.billing.renewing import plan_charge
 from services.billing.seats import NothingToChange
 from services.billing.standing import AlreadySubscribed, NotAllowedNow, take, zone
-from services.billing.start import keep_card
 from services.billing.subscriptions import PlanNotOffered, priced
 from services.billing.worth import add_worth
 
@@ -46,7 +47,7 @@ _EVENTS = {
 class Correction(TypedDict, total=False):
     """What a subscription should say; what is left out stays.
 
-    ``rebill_id`` is the key of a stored card at the gateway; None forgets the card.
+    ``rebill_id`` is the key of a card that the gateway of new payments stores; None forgets the card.
     """
 
     plan_id: int
@@ -111,7 +112,7 @@ async def apply_correction(
         raise NothingToChange("the subscription says all of this already", field=("input", "id"))
     await _follow(session, actor, install, subscription)
     changed = {name for name in after.keys() | before.keys() if after.get(name) != before.get(name)}
-    if changed - {"autoRenew", "card"}:
+    if changed - {"autoRenew", "card", "cardAccount"}:
         await withdraw(session, actor, subscription, RENEWALS, "the subscription was corrected")
     else:
         await plan_charge(session, subscription)
@@ -202,9 +203,10 @@ async def _set_status(
 
 def _set_card(subscription: Subscription, rebill_id: str | None) -> None:
     if rebill_id is None:
-        subscription.rebill_id_encrypted = None
+        forget_card(subscription)
     else:
-        keep_card(subscription, fields.line(rebill_id, "rebillId", most_chars=LONGEST_CARD_KEY))
+        key = fields.line(rebill_id, "rebillId", most_chars=LONGEST_CARD_KEY)
+        keep_card(subscription, Card(key, gateway().account))
 
 
 async def _follow(session: AsyncSession, actor: Principal, install: Install, subscription: Subscription) -> None:

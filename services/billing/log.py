@@ -59,6 +59,7 @@ def told(subscription: Subscription) -> dict[str, str]:
         "endsAt": subscription.ends_at.isoformat(),
         "autoRenew": str(subscription.auto_renew).lower(),
         "card": None if subscription.rebill_id_encrypted is None else "stored",
+        "cardAccount": subscription.card_account,
         "cancelAtPeriodEnd": "true" if subscription.cancel_at_period_end else None,
         "pausedAt": subscription.paused_at and subscription.paused_at.isoformat(),
         "pendingPlanId": subscription.pending_plan_id,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.request import current_request
 from core.settings import get_settings
+from services.billing.cards import chargeable_accounts
 from services.events_many import ISO, emit_many
 
 CHUNK_ROWS = 1_000
@@ -20,7 +21,7 @@ _NOTIFY = f"""
     WITH due AS MATERIALIZED (
         SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id, s.status, s.seats, s.ends_at,
             CASE WHEN s.cancel_at_period_end OR s.plan_id IS NULL THEN 'NONE'
-                WHEN s.auto_renew AND s.rebill_id_encrypted IS NOT NULL THEN 'CARD' ELSE 'INVOICE' END AS renewal,
+                WHEN s.auto_renew AND s.card_account = ANY (:accounts) THEN 'CARD' ELSE 'INVOICE' END AS renewal,
             (SELECT min(day) FROM unnest(CAST(:days AS int[])) AS day
                 WHERE (s.ends_at AT TIME ZONE :zone - make_interval(days => day)) AT TIME ZONE :zone <= :now
             ) AS days_before
@@ -56,6 +57,7 @@ _NOTIFY = f"""
 """  # noqa: S608 - constants only
 _STATEMENT = text(_NOTIFY).bindparams(
     bindparam("now", type_=DateTime(timezone=True)),
+    bindparam("accounts", type_=ARRAY(Text())),
     bindparam("zone", type_=Text()),
     bindparam("days", type_=ARRAY(Integer())),
     bindparam("longest", type_=Integer()),
@@ -72,6 +74,7 @@ async def notify_ending(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
     now = clock.now()
     given: dict[str, Any] = {
         "now": now,
+        "accounts": chargeable_accounts(),
         "zone": settings.legal_entity_timezone,
         "days": list(settings.notice_days),
         "longest": settings.notice_days[0],

@@ -12,20 +12,21 @@ from domain.periods import period_end
 from domain.renewals import next_charge
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
-from services import events
+from services import audit, events
 from services.billing.announce import announce, show_on_install
+from services.billing.cards import Card, CardGatewayGone, forget_card, keep_card
 from services.billing.changes_paid import bill_uncovered_seats
 from services.billing.coins import top_up_failed
 from services.billing.locks import live_subscription
 from services.billing.log import record_change, told
 from services.billing.more_time import more_time
 from services.billing.standing import zone
-from services.billing.start import keep_card, start_paid
+from services.billing.start import start_paid
 from services.billing.worth import add_worth
 
 
 async def renew_paid(
-    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, rebill_id: str | None
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, card: Card | None
 ) -> None:
     """Begin the next period, at the end of the running one however late the money came, so that the anchor stays.
 
@@ -34,7 +35,7 @@ async def renew_paid(
     """
     live = await live_subscription(session, install.id)
     if live is None or live.id != invoice.subscription_id:
-        await start_paid(session, actor, invoice, install, rebill_id)
+        await start_paid(session, actor, invoice, install, card)
         return
     assert invoice.seats is not None
     before = told(live)
@@ -47,7 +48,7 @@ async def renew_paid(
     invoice.period_end = live.ends_at
     live.status, live.past_due_at = SubscriptionStatus.ACTIVE, None
     show_on_install(install, live)
-    keep_card(live, rebill_id)
+    keep_card(live, card)
     await record_change(session, actor, live, "renew", before)
     if _as_billed(live, invoice) and live.seats > invoice.seats:
         bought = live.seats - invoice.seats
@@ -88,7 +89,7 @@ async def charge_declined(
         live = await live_subscription(session, install.id)
         if live is not None and live.rebill_id_encrypted is not None:
             before = told(live)
-            live.rebill_id_encrypted = None
+            forget_card(live)
             await record_change(session, actor, live, "forget_card", before)
     planned = invoice.next_charge_at
     if invoice.top_up and planned is None:
@@ -99,3 +100,18 @@ async def charge_declined(
         "invoice.payment_failed",
         {"invoiceNumber": invoice.number, "nextAttemptAt": planned and planned.isoformat()},
     )
+
+
+async def card_not_charged(
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, refused: CardGatewayGone
+) -> None:
+    """Put on record that the stored card was not charged: the invoice waits for its link, a top-up ends.
+
+    The card stays: it is charged again once its merchant account is back.
+    """
+    told = {"code": refused.code, "reason": refused.message}
+    await audit.record(session, actor, "invoice.card_not_charged", invoice, before=None, after=told)
+    if invoice.top_up:
+        await top_up_failed(session, invoice, install, refused.code)
+    failed = {"invoiceNumber": invoice.number, "nextAttemptAt": None}
+    await events.emit(session, install, "invoice.payment_failed", failed)

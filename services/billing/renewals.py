@@ -16,6 +16,7 @@ from core.request import current_request
 from core.settings import get_settings
 from domain.partners import PartnerMay, sql_names
 from models import Subscription
+from services.billing.cards import chargeable_accounts
 from services.billing.issue import number_prefix
 from services.events_many import HERE
 
@@ -41,7 +42,7 @@ _ISSUE = f"""
         SELECT s.id AS subscription_id, s.partner_id, s.install_id, i.product_id,
             i.event_sequence + 1 AS event_sequence, greatest(i.event_xid, {HERE}) AS event_xid,
             s.ends_at, s.anchor_day, s.currency, s.auto_renew,
-            s.auto_renew AND s.rebill_id_encrypted IS NOT NULL AS has_card,
+            coalesce(s.auto_renew AND s.card_account = ANY (:accounts), false) AS has_card,
             coalesce(s.pending_plan_id, s.plan_id) AS plan_id, coalesce(s.pending_term, s.term) AS term,
             coalesce(s.pending_seats, s.seats) AS seats, coalesce(s.pending_unit_price, s.unit_price) AS unit_price
         FROM subscriptions s JOIN installs i ON i.id = s.install_id
@@ -135,6 +136,7 @@ _ISSUE = f"""
 _TYPES: dict[str, TypeEngine[Any]] = {
     "now": DateTime(timezone=True),
     "horizon": DateTime(timezone=True),
+    "accounts": ARRAY(Text()),
     "zone": Text(),
     "legal_entity": Text(),
     "year": Integer(),
@@ -173,6 +175,7 @@ def _parameters(actor: Principal) -> dict[str, Any]:
     return {
         "now": now,
         "horizon": now + timedelta(days=settings.renewal_invoice_days),
+        "accounts": chargeable_accounts(),
         "zone": settings.legal_entity_timezone,
         "legal_entity": settings.legal_entity,
         "year": now.astimezone(ZoneInfo(settings.legal_entity_timezone)).year,

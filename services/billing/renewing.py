@@ -15,6 +15,7 @@ from domain.subscription_actions import SubscriptionAction
 from models import Invoice, Payment, Subscription
 from policies.scopes import require
 from services.billing.announce import announce
+from services.billing.cards import has_card
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, waiting
 from services.billing.payments import new_payment
@@ -47,7 +48,7 @@ async def set_auto_renew(
 
 async def plan_charge(session: AsyncSession, subscription: Subscription) -> None:
     """Have the renewal that waits charged on the published days, or not, as the locked subscription says now."""
-    charged = subscription.auto_renew and subscription.rebill_id_encrypted is not None
+    charged = has_card(subscription)
     for invoice in await waiting(session, [subscription.id], RENEWALS, lock=True):
         if invoice.status not in (InvoiceStatus.PENDING, InvoiceStatus.FAILED) or invoice.total == 0:
             continue

@@ -17,6 +17,7 @@ from services import audit
 from services.billing.announce import announce_invoice
 from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
+from services.billing.cards import Card
 from services.billing.changes_paid import plan_paid, seats_paid
 from services.billing.closing import close_links, confirm_held
 from services.billing.coins import coins_paid
@@ -24,9 +25,9 @@ from services.billing.refunding import refund_told
 from services.billing.renew import charge_declined, renew_paid
 from services.billing.start import start_paid
 
-Bought = Callable[[AsyncSession, Principal, Invoice, Install, str | None], Awaitable[None]]
-# What a paid invoice of a kind begins; the last argument is the key of the card that paid, where it may be charged
-# again. Kinds that are not here are only paid.
+Bought = Callable[[AsyncSession, Principal, Invoice, Install, Card | None], Awaitable[None]]
+# What a paid invoice of a kind begins; the last argument is the card that paid, where it may be charged again.
+# Kinds that are not here are only paid.
 BOUGHT: Mapping[InvoiceKind, Bought] = MappingProxyType(
     {
         InvoiceKind.SUBSCRIPTION_START: start_paid,
@@ -57,7 +58,7 @@ async def follow_payment(
     """Carry a payment's step over to its invoice; all three rows are locked."""
     if payment.status in _MONEY_CAME and payment.confirmed_at is None:
         payment.confirmed_at = clock.now()
-        await settle(session, actor, invoice, install, payment, rebill_id=state.rebill_id)
+        await settle(session, actor, invoice, install, payment, card=_card(payment, state))
     if payment.status == PaymentStatus.AUTHORIZED and gateway(payment.gateway).two_stage:
         await confirm_held(session, payment)
     elif payment.status in _REFUNDED:
@@ -76,7 +77,7 @@ async def settle(
     install: Install | None,
     payment: Payment,
     *,
-    rebill_id: str | None = None,
+    card: Card | None = None,
 ) -> None:
     """Mark the invoice paid, once, and start what it bought; money for a closed invoice is put on record."""
     if InvoiceStatus.PAID not in INVOICE_TRANSITIONS[invoice.status]:
@@ -87,7 +88,7 @@ async def settle(
         return
     await _move(session, actor, invoice, InvoiceStatus.PAID)
     await close_links(session, invoice, but=payment)
-    await _hand_over(session, actor, invoice, install, rebill_id)
+    await _hand_over(session, actor, invoice, install, card)
 
 
 async def settle_free(session: AsyncSession, actor: Principal, invoice: Invoice, install: Install | None) -> None:
@@ -97,8 +98,13 @@ async def settle_free(session: AsyncSession, actor: Principal, invoice: Invoice,
     await _hand_over(session, actor, invoice, install, None)
 
 
+def _card(payment: Payment, state: GatewayState) -> Card | None:
+    """The card that a gateway tells of; it speaks for the account that is configured, whose signature was checked."""
+    return None if state.rebill_id is None else Card(state.rebill_id, gateway(payment.gateway).account)
+
+
 async def _hand_over(
-    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install | None, rebill_id: str | None
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install | None, card: Card | None
 ) -> None:
     if install is None:
         return
@@ -106,7 +112,7 @@ async def _hand_over(
     if bought is None:
         await announce_invoice(session, install, invoice, "invoice.paid")
     else:
-        await bought(session, actor, invoice, install, rebill_id)
+        await bought(session, actor, invoice, install, card)
 
 
 async def _move(session: AsyncSession, actor: Principal, invoice: Invoice, to: InvoiceStatus) -> None:

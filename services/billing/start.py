@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import clock, crypto
+from core import clock
 from core.principal import Principal
 from core.settings import get_settings
 from domain.billing import SubscriptionStatus
@@ -17,6 +17,7 @@ from models import Install, Invoice, Subscription
 from services import events
 from services.billing.announce import show_on_install
 from services.billing.attention import call_about
+from services.billing.cards import Card, keep_card
 from services.billing.locks import live_subscription
 from services.billing.log import record_change, told
 from services.billing.more_time import more_time
@@ -25,7 +26,7 @@ from services.billing.worth import add_worth
 
 
 async def start_paid(
-    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, rebill_id: str | None = None
+    session: AsyncSession, actor: Principal, invoice: Invoice, install: Install, card: Card | None = None
 ) -> None:
     """Begin or prolong the paid period of an invoice; the install and the invoice are locked.
 
@@ -67,19 +68,13 @@ async def start_paid(
     invoice.subscription_id = live.id
     invoice.period_start, invoice.period_end = period_start, live.ends_at
     show_on_install(install, live)
-    keep_card(live, rebill_id)
+    keep_card(live, card)
     await record_change(session, actor, live, "activate", before)
     await events.emit(session, install, "subscription.activated", _event(live, invoice))
 
 
 def _ordered(live: Subscription) -> tuple[int | None, Term, int, Decimal]:
     return live.plan_id, live.term, live.seats, live.unit_price
-
-
-def keep_card(subscription: Subscription, rebill_id: str | None) -> None:
-    """Keep the key of the card that paid, encrypted, for later charges; a payment without one changes nothing."""
-    if rebill_id is not None:
-        subscription.rebill_id_encrypted = crypto.encrypt(rebill_id, f"subscriptions.rebill_id:{subscription.id}")
 
 
 def _event(subscription: Subscription, invoice: Invoice) -> dict[str, str]:

@@ -14,7 +14,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import Conflict
 from core.principal import SYSTEM, Principal
 from domain import fields
 from domain.billing import InvoiceStatus
@@ -23,9 +22,9 @@ from domain.partners import PartnerMay
 from models import Install, Invoice, Wallet, WalletTopUp
 from policies.scopes import require
 from services import audit
+from services.billing.cards import CardGatewayGone, NoStoredCard, check_card
 from services.billing.charging import CHARGE
 from services.billing.coins import stop_top_up
-from services.billing.locks import live_subscription
 from services.catalog import packages
 from services.outbox import enqueue
 from services.partner_standing import standing_allows
@@ -36,12 +35,6 @@ TOP_UP = "wallet.top_up"
 MOST_PER_DAY = 100
 DAY = timedelta(days=1)
 _OPEN = (InvoiceStatus.PENDING, InvoiceStatus.CHARGING, InvoiceStatus.ACTION_REQUIRED, InvoiceStatus.FAILED)
-
-
-class NoStoredCard(Conflict):
-    """The install's subscription has no card that may be charged."""
-
-    code = "NO_STORED_CARD"
 
 
 async def set_top_up(
@@ -59,7 +52,7 @@ async def set_top_up(
     Raises:
         NotFound: no such wallet in the actor's scope, or no such package.
         PackageNotOffered: the package is not sold for this wallet.
-        NoStoredCard: it is switched on, and there is nothing to charge.
+        NoStoredCard, CardGatewayGone: it is switched on, and there is nothing to charge.
         InvalidAmount, InvalidValue: the threshold or the limit is not fit.
     """
     require(actor, "wallet:configure", "Mutation.walletSetTopUp")
@@ -68,8 +61,8 @@ async def set_top_up(
     install, wallet = await lock_wallet(session, actor, wallet_id, field="id")
     package = await packages.load(session, actor, package_id, lock=False, field="packageId")
     check_offer(package, install)
-    if enabled and not await _has_card(session, install):
-        raise NoStoredCard("pay a subscription of this install by card first", field=fields.path("id"))
+    if enabled:
+        await check_card(session, install, field=fields.path("id"))
     values = {
         "coin_package_id": package.id,
         "threshold": threshold,
@@ -103,8 +96,10 @@ async def fill_up(session: AsyncSession, wallet_id: int) -> Invoice | None:
     assert spendable is not None
     if spendable >= rule.threshold or await _is_buying(session, install, rule):
         return None
-    if not await _has_card(session, install):
-        await stop_top_up(session, install, "NO_STORED_CARD")
+    try:
+        await check_card(session, install)
+    except (NoStoredCard, CardGatewayGone) as refused:
+        await stop_top_up(session, install, refused.code)
         return None
     package = await packages.load(session, SYSTEM, rule.coin_package_id, lock=False)
     if not package.active:
@@ -146,8 +141,3 @@ async def _is_buying(session: AsyncSession, install: Install, rule: WalletTopUp)
     if any(status in _OPEN for status in states):
         return True
     return sum(status != InvoiceStatus.CANCELED for status in states) >= rule.most_per_day
-
-
-async def _has_card(session: AsyncSession, install: Install) -> bool:
-    live = await live_subscription(session, install.id)
-    return live is not None and live.auto_renew and live.rebill_id_encrypted is not None

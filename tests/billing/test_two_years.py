@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from core import clock, crypto
+from core import clock
 from core.database import transaction
 from core.errors import UserError
 from domain.catalog import Term
@@ -26,6 +26,7 @@ from domain.subscription_actions import CancelWhen
 from gateways.sandbox.client import EMPTY_CARD, GOOD_CARD, LOST_CARD
 from models import Install, Invoice, Partner, Subscription
 from services import billing
+from services.billing.cards import Card, forget_card, keep_card
 from services.billing.verify import verify_billing
 from tests.billing.conftest import STAFF, World
 from tests.billing.renewing import A_MINUTE, run_messages
@@ -135,8 +136,8 @@ class Story:
     async def card(self, card: str | None) -> None:
         async with transaction() as session:
             found = await session.get_one(Subscription, self.made.subscription)
-            context = f"subscriptions.rebill_id:{found.id}"
-            found.rebill_id_encrypted = None if card is None else crypto.encrypt(card, context)
+            forget_card(found)
+            keep_card(found, None if card is None else Card(card, "sandbox"))
             await billing.plan_charge(session, found)
         self.model.card = card
         self.model.plan_charge(self.now)

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from core import clock, crypto
+from core import clock
 from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
@@ -21,6 +21,7 @@ from ledger.verify import verify
 from models import Invoice, Subscription
 from policies.roles import ROLES
 from services import billing, wallets
+from services.billing.cards import Card, keep_card
 from services.billing.take_back import CoinsSpent, take_back, taken_back_at_most
 from tests.api import payload, run
 from tests.factories.world import STAFF
@@ -86,7 +87,7 @@ async def a_card(backend: Backend, owner: asyncpg.Connection, card: str = GOOD_C
     )
     async with transaction() as session:
         live = await session.get_one(Subscription, key)
-        live.rebill_id_encrypted = crypto.encrypt(card, f"subscriptions.rebill_id:{key}")
+        keep_card(live, Card(card, "sandbox"))
 
 
 def owner_of(partner_id: int) -> Principal:
@@ -231,6 +232,22 @@ async def test_a_wallet_fills_itself_once_a_crossing(backend: Backend, package: 
     assert await owner.fetchval("SELECT status FROM invoices WHERE top_up") == "PAID"
     assert await backend.balance() == 1200
     assert await violations() == []
+
+
+async def test_a_card_of_a_gateway_that_is_gone_buys_nothing(
+    backend: Backend, package: str, owner: asyncpg.Connection
+) -> None:
+    await a_card(backend, owner)
+    await set_top_up(backend, package)
+    await owner.execute("UPDATE subscriptions SET card_account = 'tbank:OLD'")
+    refused = await set_top_up(backend, package)
+    assert refused["userErrors"] == [{"code": "CARD_GATEWAY_GONE", "field": ["input", "id"]}]
+    await backend.charge("600", "a")
+    await fill(owner)
+    assert await owner.fetchval("SELECT stopped_because FROM wallet_top_ups") == "CARD_GATEWAY_GONE"
+    assert await owner.fetchval("SELECT count(*) FROM invoices WHERE top_up") == 0
+    told = await events(owner, "wallet.top_up_failed")
+    assert len(told) == 1
 
 
 async def test_a_day_has_its_limit_and_the_next_goes_on(
