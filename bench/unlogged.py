@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import planner.run
+import planner.planning
 from web.app import app as app
 
 # Planning asks this name; nobody is of this kind.
-planner.run.LOGGED_KIND = "nobody"  # type: ignore[attr-defined]
+planner.planning.LOGGED_KIND = "nobody"  # type: ignore[attr-defined]

@@ -18,8 +18,11 @@ from core.database import read_pool_of
 from core.errors import KontoraError
 from core.principal import Principal
 from planner.answer import Answer, told
-from planner.context import find_reason
-from planner.run import FunctionCall, MutationRunner, Planner, RunContext, StatementTimeout, coerced
+from planner.context import RunContext, find_reason
+from planner.document import coerced
+from planner.plan import FunctionCall
+from planner.planning import plan_of
+from planner.run import MutationRunner, Planner, StatementTimeout
 from policies.looking import lacks_reason
 
 
@@ -51,7 +54,7 @@ async def answers(
         return
     try:
         context = RunContext.of(principal)
-        plan = planner.plan(operation, values, context)
+        plan = plan_of(operation, values, context)
         if len(plan.functions) != 1 or len(plan.keys) != 1:
             # GraphQL allows one root field; `__typename` is no source of events.
             raise KontoraError("a subscription asks for one field", code="SUBSCRIPTION_ROOT")

@@ -9,7 +9,7 @@ import strawberry
 from core.principal import Principal
 from domain.access import UserKind
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from policies.permissions import ENROLMENT_ONLY
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, ShownOnce, mutation

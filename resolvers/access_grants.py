@@ -10,7 +10,7 @@ from core.database import transaction
 from core.ids import encode_id
 from core.looks import looked_at
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
 from schema.access_grants import (

@@ -11,7 +11,7 @@ from core import clock
 from core.database import transaction
 from domain.activity import MetricAggregate, MetricGrain
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from planner.scalars import DateTime, write_datetime
 from resolvers.inputs import key_of, optional_key
 from schema.activity import PartnerMetricSeries

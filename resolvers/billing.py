@@ -11,7 +11,7 @@ from core.database import transaction
 from domain.billing import PaymentStatus
 from models import Payment
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
 from schema.billing_inputs import (

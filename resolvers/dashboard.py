@@ -11,7 +11,7 @@ import strawberry
 
 from core.database import transaction
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from resolvers.mutation import MutationContext, mutation
 from schema.dashboard import CurrencyRatePayload, CurrencyRateSetInput, Dashboard
 from services import currencies

@@ -10,7 +10,7 @@ import strawberry
 
 from core.database import transaction
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from resolvers.access import refused, session_values
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, ShownOnce, mutation

@@ -9,7 +9,7 @@ import strawberry
 
 from core.database import transaction
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from policies.scopes import require_staff
 from schema.monitoring import SystemHealth
 from services import monitoring

@@ -25,7 +25,8 @@ from core.errors import UserError
 from core.logging import get_logger
 from core.principal import Principal
 from planner.binding import function_root
-from planner.run import FunctionCall, RunContext
+from planner.context import RunContext
+from planner.plan import FunctionCall
 from policies.permissions import concerns_partners
 from services import idempotency
 

@@ -10,7 +10,7 @@ from core.ids import encode_id
 from core.looks import looked_at
 from domain.partners import PartnerStatus
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
 from schema.partner_card import (

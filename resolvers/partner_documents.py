@@ -11,7 +11,7 @@ from core.database import transaction
 from domain import fields
 from gateways.storage.interface import Upload
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from planner.scalars import write_datetime
 from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, mutation

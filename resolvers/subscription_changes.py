@@ -19,7 +19,7 @@ from domain.proration import ChangeQuote
 from domain.subscription_actions import ChangeWhen
 from models import Payment
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from resolvers.inputs import key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
 from schema.billing_inputs import InvoicePaymentPayload

@@ -9,7 +9,7 @@ import strawberry
 from core.database import transaction
 from core.ids import encode_id
 from planner.binding import function_root
-from planner.run import RunContext
+from planner.context import RunContext
 from planner.scalars import write_datetime
 from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, mutation

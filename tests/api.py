@@ -10,7 +10,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from core.principal import Principal
-from planner.run import FunctionCall, RunContext
+from planner.context import RunContext
+from planner.plan import FunctionCall
 from planner.write import dumps
 from resolvers.mutation import run_mutation
 from resolvers.root import planner

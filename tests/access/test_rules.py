@@ -10,8 +10,8 @@ from graphql import GraphQLField, GraphQLInputObjectType, GraphQLNonNull, GraphQ
 
 from core.principal import ANONYMOUS, Principal
 from domain.access import ACCOUNT_RULE, ADDRESS_RULE, CALLER_RULE, LockRule
+from planner.document import Operation
 from planner.projection import permissions_of
-from planner.run import Operation
 from policies.permissions import ALL, PERMISSIONS
 from policies.roles import PARTNER_ROLES, ROLES
 from resolvers.root import planner

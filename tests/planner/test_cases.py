@@ -19,7 +19,8 @@ from core.principal import Principal
 from models import Base
 from models.base import SEARCH_TEXT
 from models.security import TENANT_SECRETS
-from planner.run import Operation, Planner
+from planner.document import Operation
+from planner.run import Planner
 from planner.write import dumps
 from tests.planner.test_read import PARTNER, STAFF, no_mutation, planner, world
 

@@ -1,0 +1,80 @@
+"""Fourth phase: an operation becomes a plan, kept for all variables of the same shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql.execution.values import VariableValues
+
+from core.ids import InvalidId, decode_id
+from core.settings import get_settings
+from planner.compile import Draft, compile_roots
+from planner.context import LOGGED_KIND, RunContext
+from planner.document import Operation
+from planner.limits import CostTooHigh, cost_of
+from planner.payload import compile_payload
+from planner.plan import FunctionCall, Plan
+from planner.scope import Scope
+from planner.selection import Selector
+from planner.sources import RootFunction
+
+
+def plan_of(operation: Operation, values: VariableValues, context: RunContext) -> Plan:
+    """How to run an operation with variables of this shape.
+
+    Raises:
+        CostTooHigh: it costs more than is allowed.
+    """
+    key = (_shape(values.coerced), context.principal.kind)
+    kept = operation.plans.get(key)
+    if kept is not None:
+        return kept
+    cost = cost_of(operation.schema, operation.node, operation.fragments, values.coerced)
+    limit = get_settings().query_cost_limit
+    if cost > limit:
+        raise CostTooHigh(f"the operation costs {cost}; at most {limit} is allowed: ask for smaller pages")
+    selector = Selector(operation.schema, operation.node, operation.fragments, values)
+    roots = selector.roots()
+    functions, tables, constants = [], [], {}
+    for selected in roots:
+        if isinstance(selected.source, RootFunction) and selected.source.function is not None:
+            draft = _draft(operation, selector, context)
+            functions.append(FunctionCall(selected, selected.source.function, compile_payload(draft, selected)))
+        elif selected.name == "__typename":
+            constants[selected.key] = selected.parent.name
+        else:
+            tables.append(selected)
+    statement, looks = None, False
+    if tables:
+        draft = _draft(operation, selector, context)
+        statement = compile_roots(draft, operation.schema, tables)
+        looks = bool(draft.scope.tables)
+    plan = Plan(cost, statement, functions, [selected.key for selected in roots], constants, looks)
+    return operation.plans.put(key, plan)
+
+
+def _draft(operation: Operation, selector: Selector, context: RunContext) -> Draft:
+    scope = Scope(selector, context.principal)
+    logged = context.principal.kind == LOGGED_KIND
+    return Draft(scope, operation.document_hash, operation.name, operation.fields, logged)
+
+
+def _shape(value: Any) -> Any:
+    """What of a variable's value a plan depends on: presence, switches, sizes, enum members, types of ids."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return _type_of_id(value)
+    if isinstance(value, dict):
+        return tuple((name, _shape(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return tuple(_shape(item) for item in value)
+    name = getattr(value, "name", None)
+    return name if isinstance(name, str) else "value"
+
+
+def _type_of_id(value: str) -> str:
+    try:
+        return decode_id(value)[0]
+    except InvalidId:
+        return "text"
