@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from core import clock, http
+from core import http
 from core.http import AddressRefused, InvalidEndpoint, PublicOnly, check_endpoint, is_public
 from gateways.events.client import deliver
+from tests.certificates import certificate
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NAME = "hooks.example"
@@ -52,38 +47,13 @@ class Internet:
         return [(0, 0, 0, "", (self.answers.pop(0) if len(self.answers) > 1 else self.answers[0], 443))]
 
 
-def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Contexts of a server that is NAME, and of a client that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(clock.now() - timedelta(days=1))
-        .not_valid_after(clock.now() + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    text = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "server.pem").write_bytes(private + text)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(folder / "server.pem")
-    return server, ssl.create_default_context(cadata=text.decode())
-
-
 @pytest.fixture
 async def internet(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Internet]:
     """An internet with these answers of DNS and this response."""
     made = Internet(*request.param)
-    server_tls, client_tls = certificate(tmp_path)
+    server_tls, client_tls = certificate(tmp_path, NAME)
     server = await asyncio.start_server(made.serve, PRIVATE, 0, ssl=server_tls)
     port = server.sockets[0].getsockname()[1]
     loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -24,6 +25,7 @@ from gateways.mail.registry import MailNotConfigured, mail_transport
 from services import dead_letters, mail
 from services.mail.render import TEMPLATES, write
 from tests.api import run
+from tests.certificates import FILE, certificate
 from tests.factories.world import STAFF
 from tests.planner import world
 from tests.web.conftest import http
@@ -56,6 +58,7 @@ class Server:
 
     answers: list[str] = field(default_factory=list)
     taken: list[EmailMessage] = field(default_factory=list)
+    encrypted: list[bool] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
 
     async def handle_RCPT(
@@ -66,8 +69,10 @@ class Server:
         envelope.rcpt_tos.append(to)
         return "250 OK"
 
-    async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, _session: object, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
+        assert server.transport is not None
+        self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
         self.taken.append(message_from_bytes(envelope.content, EmailMessage, policy=policy.SMTP))
         self.recipients += envelope.rcpt_tos
         return "250 OK"
@@ -79,7 +84,7 @@ async def server(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     made = Server()
 
     def sign_in(_server: object, _session: object, _envelope: object, _how: str, given: Any) -> AuthResult:
-        return AuthResult(success=given.password == b"right")
+        return AuthResult(success=given.password == b"right", handled=False)
 
     listening = await asyncio.get_running_loop().create_server(
         lambda: SMTP(made, authenticator=sign_in, auth_require_tls=False), "127.0.0.1", 0
@@ -151,6 +156,8 @@ async def test_every_attempt_carries_the_same_id_and_refusals_end_by_their_kind(
     assert error == "MailRefused: the mail server answered 451 4.7.1", "an address stays out of errors"
     configure(monkeypatch, SMTP_USER="kontora", SMTP_PASSWORD="wrong")
     assert await again(owner, number) is Outcome.RETRY, "a wrong password is mended in the settings"
+    error = await owner.fetchval("SELECT last_error FROM outbox_messages")
+    assert error == "MailRefused: the mail server answered 535 5.7.8"
     configure(monkeypatch, SMTP_PASSWORD="right")
     server.answers = ["550 5.1.1 no such user"]
     assert await again(owner, number) is Outcome.DEAD
@@ -170,6 +177,34 @@ async def test_a_server_without_encryption_gets_nothing(
     configure(monkeypatch, SMTP_SECURITY=security)
     assert await process(await a_letter(owner)) is Outcome.RETRY
     assert server.taken == []
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_letters_go_encrypted_to_the_server_that_proves_its_name(
+    server: Server, owner: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, security: str
+) -> None:
+    server_tls, _ = certificate(tmp_path, "localhost")
+
+    def answering() -> SMTP:
+        begins_plain = {"tls_context": server_tls, "require_starttls": True} if security == "starttls" else {}
+        return SMTP(server, **begins_plain)
+
+    options = {"ssl": server_tls} if security == "tls" else {}
+    listening = await asyncio.get_running_loop().create_server(answering, "127.0.0.1", 0, **options)
+    port = str(listening.sockets[0].getsockname()[1])
+    configure(monkeypatch, SMTP_HOST="localhost", SMTP_PORT=port, SMTP_SECURITY=security)
+    number = await a_letter(owner)
+    assert await process(number) is Outcome.RETRY, "nobody vouches for the certificate"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / FILE))
+    configure(monkeypatch, SMTP_HOST="127.0.0.1")
+    assert await again(owner, number) is Outcome.RETRY, "the certificate is of another name"
+    assert server.taken == []
+    configure(monkeypatch, SMTP_HOST="localhost")
+    assert await again(owner, number) is Outcome.DONE
+    assert len(server.taken) == 1
+    assert server.encrypted == [True]
+    listening.close()
+    await listening.wait_closed()
 
 
 async def test_a_document_goes_along(server: Server, owner: Connection) -> None:
