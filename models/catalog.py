@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.catalog import PricingModel, ProductKind, ProductStatus, Term
@@ -31,6 +31,7 @@ class Product(Keyed, Updated, Base):
     technical_account_url: Mapped[str | None]
     client_uuid: Mapped[uuid.UUID | None] = mapped_column(unique=True)
     client_secret_encrypted: Mapped[str | None]
+    client_secret_kept: Mapped[bool] = mapped_column(Computed("client_secret_encrypted IS NOT NULL", persisted=True))
     project_token_hash: Mapped[str | None] = mapped_column(unique=True)
     project_token_hint: Mapped[str | None]
     previous_token_hash: Mapped[str | None] = mapped_column(unique=True)

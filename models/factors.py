@@ -1,6 +1,7 @@
 """Second factors, their recovery codes, sign-ins that wait for one, and identities of single sign-on (ACC-1).
 
-None of these has a `partner_id`, so none can be reached by the role that partners' requests run as.
+Of these only factors have a `partner_id`: that a user has one is told to the user's partner, their secrets are not.
+The others cannot be reached by the role that partners' requests run as.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from models.base import Base, Keyed, StrEnumColumn, checked
 
 
 class TotpFactor(Keyed, Base):
-    """A user's authenticator app; in force once confirmed.
+    """A user's authenticator app; in force once confirmed. The database takes the partner from the user.
 
     `last_step` is the time step of the last accepted code; a trigger lets it only grow.
     """
@@ -23,6 +24,7 @@ class TotpFactor(Keyed, Base):
     __tablename__ = "totp_factors"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
     secret_encrypted: Mapped[str]
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int | None]

@@ -76,6 +76,7 @@ TENANT_SECRETS = {
         }
     ),
     "password_links": frozenset({"token_hash"}),
+    "totp_factors": frozenset({"last_step", "secret_encrypted"}),
     "users": frozenset({"password_hash"}),
 }
 
@@ -113,6 +114,7 @@ GRANTEE_OWN: Mapping[str, str] = MappingProxyType(
         "api_tokens": "{row}.user_id = {me}",
         "idempotency_records": "{row}.scope = 'user:' || {me}",
         "sessions": "{row}.user_id = {me}",
+        "totp_factors": "{row}.user_id = {me}",
         "users": "{row}.id = {me}",
     }
 )
@@ -340,7 +342,7 @@ def _taken_from_the_user() -> Iterator[str]:
             RETURN NEW;
         END $$
     """
-    for name in ("password_links", "user_permissions", "user_roles"):
+    for name in ("password_links", "totp_factors", "user_permissions", "user_roles"):
         yield f"""
             CREATE OR REPLACE TRIGGER take_from_user BEFORE INSERT OR UPDATE ON {name}
             FOR EACH ROW EXECUTE FUNCTION take_from_user()

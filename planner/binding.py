@@ -23,6 +23,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import strawberry
 from strawberry.types.field import StrawberryField
 
+from core.principal import ALL_ROWS
 from models.base import Base
 from planner import scalars
 from planner.columns import DeclarationError as DeclarationError
@@ -64,6 +65,7 @@ from planner.sources import (
     ToOne,
     Value,
 )
+from policies.scopes import beyond_partners
 
 T = TypeVar("T")
 DEFAULT_PAGE = 20
@@ -193,8 +195,14 @@ def sql(
     *,
     requires: str | None = None,
     arguments: tuple[SqlArgument, ...] = (),
+    over: type[Base] | None = None,
 ) -> Any:
-    """An SQL expression over the row, where ``{row}`` stands for its alias, and names in braces for its arguments."""
+    """An SQL expression over the row, where ``{row}`` stands for its alias, and names in braces for its arguments.
+
+    Parameters:
+        over: where the row is shared by all, the table with partners' rows that the expression reads; ``{held}`` stands
+            for the condition that one of these is within the caller's reach.
+    """
     signature = {
         argument.name: (
             argument_type(argument.type, argument.description),
@@ -202,7 +210,7 @@ def sql(
         )
         for argument in arguments
     }
-    source = SqlValue(requires, expression, kind, arguments)
+    source = SqlValue(requires, expression, kind, arguments, over)
     return sourced(source, description, graphql_type, signature if arguments else None)
 
 
@@ -287,7 +295,8 @@ def bound(model: type[Base], *, requires: str, description: str) -> Callable[[ty
 
     def decorate(cls: type[T]) -> type[T]:
         finish(cls, requires, model)
-        return strawberry.type(cls, description=description)
+        beyond = f" It is no partner's: needs `{ALL_ROWS}` too." if beyond_partners(model) else ""
+        return strawberry.type(cls, description=f"{description}{beyond}")
 
     return decorate
 

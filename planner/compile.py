@@ -17,6 +17,7 @@ from planner.listing import NotCompilable
 from planner.looks import log_only_sql, log_sql, scope_sql
 from planner.nested import connection_node_type, connection_text, merged_text, object_text
 from planner.pages import InvalidPage, page_of
+from planner.projection import permissions_of_rows
 from planner.rows import RowWriter, Writer, connection_expression, generated
 from planner.scope import Scope, conditions_of, lateral, rows_sql, table_of
 from planner.selection import Selected, binding_of
@@ -193,8 +194,8 @@ def node_type(schema: GraphQLSchema, name: str, permissions: frozenset[str]) -> 
     binding = binding_of(type_)
     if not isinstance(type_, GraphQLObjectType) or binding is None or binding.model is None:
         return None
-    if binding.requires and binding.requires not in permissions:
-        raise Forbidden(binding.requires, name)
+    for permission in sorted(permissions_of_rows(type_) - permissions):
+        raise Forbidden(permission, name)
     return type_
 
 

@@ -16,6 +16,7 @@ from strawberry.utils.str_converters import to_camel_case
 from planner.cursor import decode_merged_cursor
 from planner.listing import Listing, NotCompilable
 from planner.pages import filters_of, window_of
+from planner.projection import permissions_of_rows
 from planner.scope import Scope, always_of_partner, conditions_of, lateral, rows_sql, table_of, where
 from planner.selection import Selected, binding_of, source_of
 from planner.sources import ColumnValue, Merged, SqlValue
@@ -115,8 +116,7 @@ def _interface(selected: Selected) -> Any:
 
 
 def _readable(scope: Scope, type_: GraphQLObjectType) -> bool:
-    binding = binding_of(type_)
-    return binding is not None and (not binding.requires or binding.requires in scope.principal.permissions)
+    return binding_of(type_) is not None and permissions_of_rows(type_) <= scope.principal.permissions
 
 
 def _keyset(scope: Scope, selected: Selected, source: Merged) -> list[str]:

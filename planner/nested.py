@@ -15,7 +15,7 @@ from planner.binding import kind_of
 from planner.listing import Keep, Listing, NotCompilable, listing_text
 from planner.merged import merged_listing
 from planner.pages import Page, page_of
-from planner.scope import Scope, conditions_of, lateral, rows_sql, table_of, where
+from planner.scope import Scope, conditions_of, held_rows, lateral, rows_sql, table_of, where
 from planner.selection import Selected
 from planner.sources import (
     Absent,
@@ -86,6 +86,8 @@ def expression_sql(scope: Scope, selected: Selected, source: SqlValue, alias: st
         argument.name: scope.binds.of_argument(selected, (argument.name,), argument.pg_type, argument.convert)
         for argument in source.arguments
     }
+    if source.over is not None:
+        given["held"] = held_rows(scope, source.over)
     return f"({source.sql.format(row=alias, **given)})"
 
 

@@ -20,8 +20,10 @@ from graphql import (
 )
 from graphql.language import DocumentNode
 
+from core.principal import ALL_ROWS
 from planner.selection import binding_of, source_of
 from planner.sources import Absent, Itself, Merged, RootConnection, RootNode, RootSingle, Shared, ToList, ToMany, ToOne
+from policies.scopes import beyond_partners
 
 _LEADS_TO_ROWS = (Absent, Itself, Merged, RootConnection, RootSingle, Shared, ToList, ToMany, ToOne)
 
@@ -36,14 +38,20 @@ def permission_of(parent: Any, field: GraphQLField) -> str:
 
 
 def permissions_of(parent: Any, field: GraphQLField) -> set[str]:
-    """All permissions of a field: its own, and that of the type it leads to, whose mere number tells something."""
-    needed = {permission_of(parent, field)}
-    source = source_of(field)
-    if isinstance(source, _LEADS_TO_ROWS):
-        binding = binding_of(_row_type(get_named_type(field.type)))
-        if binding is not None:
-            needed.add(binding.requires)
-    return needed - {""}
+    """All permissions of a field: its own, and those of the type it leads to, whose mere number tells something."""
+    needed = {permission_of(parent, field)} - {""}
+    if isinstance(source_of(field), _LEADS_TO_ROWS):
+        needed |= permissions_of_rows(_row_type(get_named_type(field.type)))
+    return needed
+
+
+def permissions_of_rows(type_: Any) -> set[str]:
+    """All permissions of a type: its own, and the reach of all rows where none belongs to a partner or is for all."""
+    binding = binding_of(type_)
+    if binding is None:
+        return set()
+    beyond = binding.model is not None and beyond_partners(binding.model)
+    return {binding.requires, ALL_ROWS if beyond else ""} - {""}
 
 
 def _row_type(type_: Any) -> Any:
@@ -103,8 +111,7 @@ class _Projection:
         return self.type(type_) if type_ is not None and self.fields(type_) else None
 
     def visible(self, type_: Any) -> bool:
-        binding = binding_of(_row_type(type_))
-        if binding is not None and binding.requires and binding.requires not in self.permissions:
+        if not permissions_of_rows(_row_type(type_)) <= self.permissions:
             return False
         # What is reached through an interface only is gone with it.
         return all(self.visible(interface) for interface in getattr(type_, "interfaces", ()))

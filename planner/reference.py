@@ -166,7 +166,10 @@ class Reference:
             return declared.function(self.principal.permissions, dict(found[0]))
         if isinstance(declared, SqlValue):
             given = {argument: argument.convert(arguments[argument.name]) for argument in declared.arguments}
-            value = await self.expression(row, declared.sql, given)
+            sql = declared.sql
+            if declared.over is not None:
+                sql = sql.replace("{held}", self.within(cast(Table, declared.over.__table__)) or "true")
+            value = await self.expression(row, sql, given)
             return json.loads(value) if value is not None and declared.kind == "json" else value
         raise TypeError(f"the reference does not know {declared!r}")
 
@@ -323,8 +326,7 @@ class Reference:
         conditions = [f"subject.{name} = ${index}" for index, name in enumerate(held, 1)]
         if only:
             conditions.append(only.format(row="subject"))
-        partner, me = (str(key or NO_PARTNER) for key in (self.principal.partner_id, self.principal.user_id))
-        within = reach(table, "subject", self.principal, partner=partner, me=me)
+        within = self.within(table, "subject")
         if within is not None:
             conditions.append(within)
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -332,6 +334,11 @@ class Reference:
             dict(record) for record in await self.fetch(f"SELECT * FROM {table.name} subject{where}", *held.values())
         ]
         return [Row(type_.name, table, values) for values in found]
+
+    def within(self, table: Table, row: str = "") -> str | None:
+        """The condition that a row, by its alias or by its table's name, is within the caller's reach."""
+        partner, me = (str(key or NO_PARTNER) for key in (self.principal.partner_id, self.principal.user_id))
+        return reach(table, row or table.name, self.principal, partner=partner, me=me)
 
     async def as_text(self, rows: list[Row], column: Any) -> dict[int, str]:
         """The order column's values as PostgreSQL writes them, by key."""

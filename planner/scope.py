@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from core.principal import Principal
-from models.base import SEARCH_TEXT
+from models.base import SEARCH_TEXT, Base
 from models.security import TENANT_SECRETS, partner_predicate
 from planner.binds import Binds
 from planner.computed import Computations
@@ -94,6 +94,17 @@ def conditions_of(scope: Scope, table: Table, alias: str, *more: str) -> list[st
         scope.tables.add(table.name)
     held = scope_condition(table, alias, scope.principal, scope.binds)
     return [*more, *([held] if held else [])]
+
+
+def held_rows(scope: Scope, model: type[Base]) -> str:
+    """The condition that a row of the model's table, by the table's name, is within the caller's reach."""
+    table = model.__table__
+    if not isinstance(table, Table) or not (scope.principal.is_tenant or scope.principal.needs_grant):
+        return "true"
+    if scope.principal.needs_grant:
+        # Even a number tells of the partner that the grant is for.
+        scope.seen.append("SELECT scope.partner_id AS partner FROM scope")
+    return " AND ".join(conditions_of(scope, table, table.name)) or "true"
 
 
 def rows_sql(scope: Scope, table: Table, alias: str, conditions: list[str], tail: str) -> str:

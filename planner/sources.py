@@ -154,11 +154,14 @@ class SqlValue(Source):
     Parameters:
         sql: the expression; its text must not depend on the request.
         kind: how its value is written, as for a column.
+        over: a table whose rows the expression reads though the row is shared by all; ``{held}`` stands for the
+            condition that one of them, by the table's own name, is within the caller's reach.
     """
 
     sql: str = ""
     kind: str = "text"
     arguments: tuple[SqlArgument, ...] = ()
+    over: type[Base] | None = None
 
 
 @dataclass(frozen=True)

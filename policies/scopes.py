@@ -17,6 +17,7 @@ from models.security import scope_column as scope_column
 
 __all__ = [
     "NO_PARTNER",
+    "beyond_partners",
     "owner_column",
     "partner_held_to",
     "reach",
@@ -44,6 +45,11 @@ def owner_column(table: Table, principal: Principal) -> str | None:
 def reachable_by_tenants(table: Table) -> bool:
     """Whether those who are held to one partner may reach any row of the table."""
     return partner_predicate(table, "", "") is not None or table.name in SHARED_WITH_TENANTS
+
+
+def beyond_partners(model: type[Base]) -> bool:
+    """Whether no row of the model's table is any partner's, nor shared with them."""
+    return isinstance(model.__table__, Table) and not reachable_by_tenants(model.__table__)
 
 
 def reach(table: Table, row: str, principal: Principal, *, partner: str, me: str) -> str | None:

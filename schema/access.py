@@ -112,12 +112,11 @@ class Role(Node):
         "Permissions that the role gives.",
     )
     user_count: Any = sql(
-        "(SELECT count(*) FROM user_roles WHERE user_roles.role_id = {row}.id "
-        "AND ((SELECT current_partner_id()) IS NULL "
-        "OR user_roles.partner_id = (SELECT current_partner_id())))::integer",
+        "(SELECT count(*) FROM user_roles WHERE user_roles.role_id = {row}.id AND {held})::integer",
         int,
         "int",
         "How many users have it, as far as one may see them.",
+        over=models.UserRole,
     )
     version: Any = column(models.Role.version, "Counts changes; goes into `roleUpdate`.")
     updated_at: Any = column(models.Role.updated_at, "When it was last changed.")

@@ -61,7 +61,7 @@ class Product(Node):
     )
     client_uuid: Any = column(models.Product.client_uuid, "Client UUID at the CRM.", requires=CONFIGURE)
     client_secret_mask: Any = sql(
-        "CASE WHEN {row}.client_secret_encrypted IS NOT NULL THEN '********' END",
+        "CASE WHEN {row}.client_secret_kept THEN '********' END",
         str | None,
         "text",
         "A mask where a client secret is kept; the secret itself is never read.",

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.principal import Principal
 from domain.effects import JobOutcome
 from models import ScheduledJob, ScheduledJobRun
-from policies.scopes import require
+from policies.scopes import require, require_all_rows
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ async def jobs(session: AsyncSession, actor: Principal) -> list[JobState]:
         Forbidden: the actor lacks ``job:read``.
     """
     require(actor, "job:read", "Query.scheduledJobs")
+    require_all_rows(actor, "Query.scheduledJobs")
     last = (
         select(ScheduledJobRun.created_at, ScheduledJobRun.outcome)
         .where(ScheduledJobRun.job == ScheduledJob.name)

@@ -21,6 +21,7 @@ from core.settings import get_settings
 from domain.partners import PartnerMay, sql_names
 from models import ApiToken
 from policies.permissions import ENROLMENT_ONLY
+from policies.roles import PARTNER_PERMISSIONS
 
 ALGORITHM = "HS256"
 LAST_USE_PRECISION = timedelta(minutes=1)
@@ -138,6 +139,9 @@ async def _standing(sql: str, key: Any) -> asyncpg.Record:
 def _principal(row: asyncpg.Record) -> Principal:
     must_enroll = row.get("must_enroll", False)
     permissions = ENROLMENT_ONLY if must_enroll else frozenset(row["permissions"])
+    if row["kind"] == "PARTNER":
+        # Whatever rows were written past the services.
+        permissions &= PARTNER_PERMISSIONS
     # A token's scopes say what may be done; whose rows are in reach is as for its owner.
     scopes = None if row.get("scopes") is None else frozenset(row["scopes"]) | {ALL_ROWS}
     return Principal(

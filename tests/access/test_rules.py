@@ -126,6 +126,4 @@ def test_each_permission_opens_something_and_each_need_is_in_the_vocabulary() ->
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for field in type_.fields.values():
                 needed |= permissions_of(type_, field)
-    assert needed <= set(PERMISSIONS)
-    # No field needs it: it says whose rows are in reach.
-    assert set(PERMISSIONS) - needed == {"partner:all_rows"}
+    assert needed == set(PERMISSIONS)

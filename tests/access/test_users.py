@@ -13,6 +13,7 @@ from core import clock
 from core.database import transaction
 from core.ids import encode_id
 from core.settings import get_settings
+from policies.roles import PARTNER_PERMISSIONS
 from services import demo
 from tests.access.callers import INVITE, PASSWORD, RESET, SIGN_IN, Caller, id_of, letters, newest_token, signed_in
 from web import auth
@@ -58,6 +59,30 @@ async def state_of(owner: Connection) -> list[Any]:
     """All that says who may what."""
     tables = ("users", "roles", "role_permissions", "user_roles", "user_permissions", "sessions", "password_links")
     return [await owner.fetch(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
+
+
+async def test_rows_written_past_the_services_give_a_partners_user_nothing_more(
+    http: httpx.AsyncClient, world: str, owner: Connection
+) -> None:
+    for table, key in (
+        ("role_permissions (role_id", "roles WHERE name"),
+        ("user_permissions (user_id", "users WHERE email"),
+    ):
+        name = "PARTNER_OWNER" if "roles" in key else "partner-owner@demo.test"
+        await owner.execute(
+            f"INSERT INTO {table}, permission) SELECT id, unnest($2::text[]) FROM {key} = $1",
+            name,
+            ["partner_document:write", "product:configure", "partner:all_rows"],
+        )
+    caller = await signed_in(http, "partner-owner@demo.test", world)
+    assert not set((await caller.data(VIEWER))["permissions"]) - PARTNER_PERMISSIONS
+    complete = (
+        "mutation($input: PartnerDocumentCompleteInput!) { partnerDocumentComplete(input: $input) { __typename } }"
+    )
+    for source in (complete, "{ products { nodes { clientSecretMask } } }", "{ outsidePayments { totalCount } }"):
+        assert set(await caller.codes(source, input={"id": "x"})) == {"GRAPHQL_VALIDATION_FAILED"}, source
+    factors = await caller.data("{ users { nodes { secondFactorSince } } }")
+    assert {node["secondFactorSince"] for node in factors["nodes"]} == {None}
 
 
 async def test_invited_a_user_sets_a_password_once_and_signs_in(
