@@ -8,7 +8,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
     {
         "viewer:self": "Read who one is and what one may do, see and end one's own sessions, change one's password.",
         "partner:read": "Read partners' cards without personal data.",
-        "partner:all_rows": "Reach all partners' rows, and what is no partner's; without it staff need an access grant.",
+        "partner:all_rows": "Reach all partners' rows, and what is none's; without it our staff need an access grant.",
         "partner:pii": "Read names, phones and emails of people at partners.",
         "partner:write": "Create and change partners and their contacts.",
         "partner:status": "Suspend, block, archive and restore partners.",
