@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from core.errors import UserError
 from domain.billing import InvoiceStatus
+from domain.receipts import rendered_at
 
 
 class InvoiceDocumentKind(StrEnum):
@@ -30,7 +31,7 @@ def act_moment(status: InvoiceStatus, paid_at: datetime | None, period_end: date
     """
     if status != InvoiceStatus.PAID or paid_at is None:
         raise ActNotDue(f"an act confirms a paid invoice; this one is {status.value}", field=("input", "invoiceId"))
-    moment = paid_at if period_end is None else max(period_end, paid_at)
+    moment = rendered_at(paid_at, period_end)
     if moment > now:
         raise ActNotDue(
             f"the period billed ends at {moment.isoformat()}; an act confirms what has been rendered",

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from core.errors import KontoraError
 from domain.billing import PaymentStatus
+from domain.receipts import ReceiptMethod
 
 
 class GatewayRefused(KontoraError):
@@ -44,6 +45,12 @@ class MalformedNotification(KontoraError):
     code = "MALFORMED_NOTIFICATION"
 
 
+class GatewayUnreachable(GatewayUnanswered):
+    """The gateway could not be reached, so it was told nothing; sending again is safe."""
+
+    code = "GATEWAY_UNREACHABLE"
+
+
 @dataclass(frozen=True)
 class ReceiptLine:
     """One line of the receipt (54-FZ); amounts in major units."""
@@ -59,10 +66,12 @@ class Receipt:
     """A receipt (54-FZ): its lines sum to the money that moves.
 
     Parameters:
+        method: what it calls the settlement (tag 1214).
         email, phone: where it goes; at least one of them.
     """
 
     lines: tuple[ReceiptLine, ...]
+    method: ReceiptMethod
     email: str | None = None
     phone: str | None = None
 
@@ -91,6 +100,23 @@ class OpenRequest:
 
 
 @dataclass(frozen=True)
+class RegisteredReceipt:
+    """What the cash register behind a gateway tells of a receipt.
+
+    Parameters:
+        closing: whether it is a closing receipt, not that of the payment itself.
+        document: number of the fiscal document; None where the register refused.
+        url: where the customer can look at it.
+        error: why the register refused it; None where it did not.
+    """
+
+    closing: bool
+    document: str | None
+    url: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
 class GatewayState:
     """What the gateway says of a payment, in an answer or a notification.
 
@@ -99,6 +125,7 @@ class GatewayState:
         gateway_status: the gateway's own word.
         amount: of the payment, or what was refunded; None where not told.
         rebill_id: key of the stored card, for later charges; secret.
+        receipt: where a cash register tells of a receipt; such a message moves no payment.
         raw: the whole answer without personal data.
     """
 
@@ -114,6 +141,7 @@ class GatewayState:
     authorization_code: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+    receipt: RegisteredReceipt | None = None
     raw: dict[str, Any] = field(default_factory=dict)
 
 
@@ -157,6 +185,13 @@ class Gateway(Protocol):
 
     async def confirm(self, gateway_payment_id: str, amount: Decimal) -> GatewayState:
         """Take money that is held."""
+
+    async def close_receipt(self, gateway_payment_id: str, receipt: Receipt) -> None:
+        """Have the closing receipt of a prepayment made; no repeat is recognised, so none may be sent blindly.
+
+        Raises:
+            GatewayUnreachable: nothing was told, so that it may be sent again.
+        """
 
     async def close(self, gateway_payment_id: str, key: str) -> GatewayState:
         """See to it that an unpaid payment takes no money any more; gives its state where it is not unpaid."""

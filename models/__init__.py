@@ -20,6 +20,7 @@ from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
 from models.bulk import BulkOperation, BulkOperationChunk, BulkOperationProblem
 from models.catalog import CoinPackage, Module, Plan, PlanModule, PlanPrice, Product
+from models.closing_receipts import ClosingReceipt
 from models.currencies import CurrencyRate
 from models.documents import InvoiceDocument
 from models.effects import (
@@ -65,6 +66,7 @@ __all__ = [
     "BulkOperation",
     "BulkOperationChunk",
     "BulkOperationProblem",
+    "ClosingReceipt",
     "CoinPackage",
     "Contact",
     "CurrencyRate",

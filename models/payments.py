@@ -9,17 +9,22 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.billing import NotificationStatus, PaymentMethod, PaymentStatus
+from domain.receipts import ReceiptMethod
 from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, checked, timeline_index
 
 
 class Payment(Keyed, Updated, Base):
-    """An attempt to settle an invoice through a gateway or by hand."""
+    """An attempt to settle an invoice through a gateway or by hand.
+
+    ``receipt_method`` is what its first receipt (54-FZ) calls it; null where it has none.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
         UniqueConstraint("gateway", "gateway_payment_id"),
         checked("method", PaymentMethod),
         checked("status", PaymentStatus),
+        checked("receipt_method", ReceiptMethod),
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint("refunded_amount BETWEEN 0 AND amount", name="refund_within_amount"),
         Index(
@@ -53,6 +58,7 @@ class Payment(Keyed, Updated, Base):
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     gateway_answer: Mapped[dict[str, Any] | None]
+    receipt_method: Mapped[ReceiptMethod | None] = mapped_column(StrEnumColumn(ReceiptMethod))
     charge_sent_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]
 

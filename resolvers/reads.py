@@ -139,6 +139,10 @@ class Reads:
     )
     refunds: Any = connection_root("schema.refunds.Refund", "payment:read", "Money given back.")
     refund: Any = single_root("schema.refunds.Refund", "payment:read", "One refund.")
+    closing_receipts: Any = connection_root(
+        "schema.closing_receipts.ClosingReceipt", "payment:read", "Closing receipts of prepayments."
+    )
+    closing_receipt: Any = single_root("schema.closing_receipts.ClosingReceipt", "payment:read", "One closing receipt.")
     payment_state_changes: Any = connection_root(
         "schema.payments.PaymentStateChange", "payment:read", "Steps of payments."
     )

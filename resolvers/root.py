@@ -13,6 +13,7 @@ from resolvers.billing import BillingMutations, BillingQueries
 from resolvers.bulk import BulkMutations, BulkQueries, BulkSubscriptions
 from resolvers.catalog import CatalogMutations
 from resolvers.catalog_parts import CatalogPartMutations
+from resolvers.closing_receipts import ClosingReceiptMutations
 from resolvers.dashboard import CurrencyMutations, DashboardQueries
 from resolvers.documents import DocumentMutations, DocumentQueries
 from resolvers.effects import EffectsMutations, EffectsQueries
@@ -78,6 +79,7 @@ class Mutation(
     LegalEntityMutations,
     DocumentMutations,
     RefundMutations,
+    ClosingReceiptMutations,
     ReconciliationMutations,
     OutsidePaymentMutations,
     CurrencyMutations,

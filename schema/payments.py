@@ -61,6 +61,9 @@ class Payment(Node):
     gateway_answer: Any = column(
         models.Payment.gateway_answer, "The gateway's last answer, personal data masked.", requires="payment:detail"
     )
+    receipt_method: Any = column(
+        models.Payment.receipt_method, "What its receipt (54-FZ) calls it; null where it has none."
+    )
     confirmed_at: Any = column(models.Payment.confirmed_at, "When the money was ours.")
     allowed_actions: Any = payment_allowed_actions()
     created_at: Any = column(models.Payment.created_at, "When it was begun.")
@@ -68,6 +71,11 @@ class Payment(Node):
     invoice: Any = to_one("schema.billing.Invoice", models.Payment.invoice_id, "What it settles.")
     partner: Any = to_one("schema.partners.Partner", models.Payment.partner_id, "Who pays.")
     refunds: Any = to_many("schema.refunds.Refund", models.Refund.payment_id, "What was given back of it.")
+    closing_receipts: Any = to_many(
+        "schema.closing_receipts.ClosingReceipt",
+        models.ClosingReceipt.payment_id,
+        "The closing receipt that a prepayment owes; one at most.",
+    )
     state_changes: Any = to_many(
         "schema.payments.PaymentStateChange", models.PaymentStateChange.payment_id, "History of states."
     )

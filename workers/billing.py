@@ -15,6 +15,7 @@ from services import billing
 from services.billing import reconciliation
 from services.billing.charging import CHARGE
 from services.billing.closing import CLOSE, CONFIRM
+from services.billing.closing_receipts import SEND as CLOSE_RECEIPT
 from services.billing.payments import REFRESH, InFlight
 from services.billing.reconciliation import RECONCILE
 from services.billing.refunding import SEND
@@ -79,6 +80,20 @@ async def send_refund(message: Message) -> None:
 async def ask_for_refunds(session: AsyncSession, _message: Message) -> None:
     """Ask again for each refund whose end is not known."""
     await billing.ask_for_open_refunds(session, REPAIRS_A_RUN)
+
+
+@stepwise_handler(CLOSE_RECEIPT, max_attempts=15)
+async def send_closing_receipt(message: Message) -> None:
+    """Have the closing receipt of a prepayment made."""
+    await billing.send_closing_receipt(message.payload["closingReceiptId"])
+
+
+@stepwise_handler("closing_receipts.send", queue="default", max_attempts=3, lease=timedelta(minutes=30))
+async def plan_closing_receipts(_message: Message) -> None:
+    """Send the closing receipts that are due on their way; those that nobody told of wait for a person."""
+    await _chunk_by_chunk(billing.plan_closing_receipts)
+    async with transaction() as session:
+        await billing.give_up_unanswered_receipts(session, REPAIRS_A_RUN)
 
 
 @stepwise_handler(MATCH, queue="default", max_attempts=10, lease=timedelta(minutes=10))

@@ -40,6 +40,7 @@ JOBS: Mapping[str, str] = MappingProxyType(
         "billing.cancel_lapsed": "*/10 * * * *",
         "billing.verify": "40 2 * * *",
         "bulk_operations.expire": "25 * * * *",
+        "closing_receipts.send": "*/5 * * * *",
         "gateways.check": "* * * * *",
         "idempotency.expire": "17 * * * *",
         "ledger.verify": "30 * * * *",

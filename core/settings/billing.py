@@ -42,9 +42,12 @@ class BillingSettings(ServerSettings):
         description="Payments are held first and confirmed by us, which releases money that came for a withdrawn bill.",
     )
     tbank_taxation: str = Field(default="usn_income", description="Taxation of 54-FZ receipts.")
-    tbank_vat: str = Field(default="none", description="VAT rate code of 54-FZ receipt lines, for example `vat22`.")
+    tbank_vat: str = Field(
+        default="none", description="VAT code of 54-FZ receipt lines, such as `vat22`; a prepayment's is then `vat122`."
+    )
     tbank_payment_method: Literal["full_prepayment", "prepayment", "advance", "full_payment"] = Field(
-        default="full_prepayment", description="How 54-FZ receipts call the payment (tag 1214)."
+        default="full_prepayment",
+        description="What 54-FZ receipts call a payment (tag 1214); all but `full_payment` owe a closing receipt.",
     )
     receipt_email: str | None = Field(
         default=None,

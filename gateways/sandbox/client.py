@@ -111,6 +111,9 @@ class SandboxGateway:
             raw={"status": "CANCELED"},
         )
 
+    async def close_receipt(self, gateway_payment_id: str, receipt: Receipt) -> None:
+        """Taken; there is no cash register behind it."""
+
     def read_notification(self, raw: str, headers: Mapping[str, str]) -> GatewayState:
         """Check the signature of what :func:`notification` wrote and read it.
 

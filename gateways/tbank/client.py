@@ -1,10 +1,11 @@
-"""Calls T-Bank (API v2, developer.tbank.ru/eacq): Init, GetState, CheckOrder, Cancel, Charge; reads notifications."""
+"""Calls T-Bank (API v2, developer.tbank.ru/eacq): payments, refunds, closing receipts; reads notifications."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import orjson
@@ -14,15 +15,18 @@ from core.crypto import same
 from core.settings import get_settings
 from domain.billing import PaymentStatus
 from domain.money import from_minor_units, minor_units
+from domain.receipts import PREPAID, ReceiptMethod
 from gateways.interface import (
     ForgedNotification,
     GatewayRefused,
     GatewayState,
     GatewayUnanswered,
+    GatewayUnreachable,
     MalformedNotification,
     OpenRequest,
     Receipt,
     ReceiptLine,
+    RegisteredReceipt,
 )
 from gateways.tbank.states import status_of
 from gateways.tbank.token import token
@@ -41,7 +45,11 @@ LONGEST_ITEM_NAME = 128
 LONGEST_ADDRESS = 64
 # A quantity has five digits at most before its point, and three behind it.
 MOST_QUANTITY = 100_000
-PRIVATE_KEYS = frozenset({"Token", "RebillId", "ExpDate", "CardId", "Data", "DATA"})
+CLOSING_RECEIPT = "../cashbox/SendClosingReceipt"
+RECEIPT = "RECEIPT"
+# A prepayment has no price to add the tax to: the tax is calculated from the whole (tag 1199).
+CALCULATED = {"vat5": "vat105", "vat7": "vat107", "vat10": "vat110", "vat20": "vat120", "vat22": "vat122"}
+PRIVATE_KEYS = frozenset({"Token", "RebillId", "ExpDate", "CardId", "Data", "DATA", "Receipt"})
 
 
 class TBankGateway:
@@ -135,6 +143,10 @@ class TBankGateway:
         parameters = {"PaymentId": gateway_payment_id, "ExternalRequestId": key}
         return _state(await self._call("Cancel", parameters))
 
+    async def close_receipt(self, gateway_payment_id: str, receipt: Receipt) -> None:
+        """`SendClosingReceipt`, which lives at the bank's cash registers and not among the payments."""
+        await self._call(CLOSING_RECEIPT, {"PaymentId": gateway_payment_id, "Receipt": _receipt(receipt)})
+
     async def charge(self, gateway_payment_id: str, rebill_id: str) -> GatewayState:
         """`Charge`: a fresh payment by the stored card."""
         return _state(await self._call("Charge", {"PaymentId": gateway_payment_id, "RebillId": rebill_id}))
@@ -166,8 +178,10 @@ class TBankGateway:
         body["Token"] = token(body, self._password)
         try:
             async with http.client() as client:
-                response = await client.post(f"{self._url}{method}", json=body)
+                response = await client.post(urljoin(self._url, method), json=body)
             answer = orjson.loads(response.content)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise GatewayUnreachable(f"T-Bank cannot be reached for {method}: {type(error).__name__}") from error
         except (httpx.HTTPError, orjson.JSONDecodeError) as error:
             raise GatewayUnanswered(f"T-Bank did not answer {method}: {type(error).__name__}") from error
         if not isinstance(answer, dict) or response.is_server_error:
@@ -200,7 +214,22 @@ def _state(answer: Mapping[str, Any]) -> GatewayState:
         rrn=_optional(answer.get("RRN")),
         error_code=None if code == NO_ERROR else code,
         error_message=None if code == NO_ERROR else _message(answer),
+        receipt=_registered(answer) if gateway_status == RECEIPT else None,
         raw={name: value for name, value in answer.items() if name not in PRIVATE_KEYS},
+    )
+
+
+def _registered(answer: Mapping[str, Any]) -> RegisteredReceipt:
+    """What the cash register tells; a receipt none of whose items is a prepayment closes one."""
+    told = answer.get("Receipt")
+    items = told.get("Items") if isinstance(told, dict) else None
+    methods = {str(item.get("PaymentMethod", "full_payment")) for item in items or () if isinstance(item, dict)}
+    refused = str(answer.get("ErrorCode", NO_ERROR)) != NO_ERROR
+    return RegisteredReceipt(
+        closing=methods == {ReceiptMethod.FULL_PAYMENT.lower()} and answer.get("Type") != "IncomeReturn",
+        document=None if refused else _optional(answer.get("FiscalDocumentNumber")),
+        url=None if refused else _optional(answer.get("Url")),
+        error=(str(answer.get("ErrorMessage") or "") or _message(answer) or "refused") if refused else None,
     )
 
 
@@ -210,13 +239,13 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
         to = {"Email": receipt.email}
     else:
         to = {"Phone": receipt.phone or ""}
-    items = [_item(line) for line in receipt.lines]
+    items = [_item(line, receipt.method) for line in receipt.lines]
     return {**to, "Taxation": get_settings().tbank_taxation, "Items": items}
 
 
-def _item(line: ReceiptLine) -> dict[str, Any]:
+def _item(line: ReceiptLine, method: ReceiptMethod) -> dict[str, Any]:
     """One item: its amount is quantity times price to the kopeck, or it is told as one of its amount."""
-    settings = get_settings()
+    vat = get_settings().tbank_vat
     quantity, price = line.quantity, line.unit_price
     if quantity * price != line.amount or quantity >= MOST_QUANTITY:
         quantity, price = Decimal(1), line.amount
@@ -225,8 +254,8 @@ def _item(line: ReceiptLine) -> dict[str, Any]:
         "Price": minor_units(price),
         "Quantity": int(quantity) if quantity == int(quantity) else float(quantity),
         "Amount": minor_units(line.amount),
-        "Tax": settings.tbank_vat,
-        "PaymentMethod": settings.tbank_payment_method,
+        "Tax": CALCULATED.get(vat, vat) if method in PREPAID else vat,
+        "PaymentMethod": method.lower(),
         "PaymentObject": "service",
     }
 

@@ -38,6 +38,7 @@ class EmulatedPayment:
     left: int = 0
     cancels: dict[str, dict[str, Any]] = field(default_factory=dict)
     receipts: list[dict[str, Any]] = field(default_factory=list)
+    closing_receipts: list[dict[str, Any]] = field(default_factory=list)
 
 
 class _Refused(Exception):
@@ -74,6 +75,7 @@ class TBankEmulator:
         self.internal_errors = 0
         self._ids = itertools.count(FIRST_PAYMENT_ID)
         self._rebills = itertools.count(101_709)
+        self._documents = itertools.count(4_501)
         self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "Init": self._init,
             "GetState": self._get_state,
@@ -81,8 +83,10 @@ class TBankEmulator:
             "Confirm": self._confirm,
             "Cancel": self._cancel,
             "Charge": self._charge,
+            "SendClosingReceipt": self._send_closing_receipt,
         }
-        self.app = Starlette(routes=[Route("/v2/{method}", self._serve, methods=["POST"])])
+        doors = ("/v2/{method}", "/cashbox/{method}")
+        self.app = Starlette(routes=[Route(door, self._serve, methods=["POST"]) for door in doors])
 
     def lose_answers(self, count: int = 1) -> None:
         """Do the next ``count`` calls, but let their answers be lost."""
@@ -129,8 +133,30 @@ class TBankEmulator:
         payment.status = "DEADLINE_EXPIRED"
         return await self._notify(payment, ["DEADLINE_EXPIRED"])
 
+    async def register(self, payment_id: str, receipt: dict[str, Any], *, error: str | None = None) -> list[str]:
+        """The cash register has printed a receipt of a payment, or refused to."""
+        payment = self.payments[payment_id]
+        body: dict[str, Any] = {
+            "TerminalKey": self.terminal_key,
+            "OrderId": payment.order_id,
+            "Success": error is None,
+            "Status": "RECEIPT",
+            "PaymentId": int(payment_id),
+            "ErrorCode": "0" if error is None else "311",
+            "Amount": payment.amount,
+            "FiscalDocumentNumber": next(self._documents),
+            "Type": "Income",
+            "Url": f"{self.base_url}/receipts/{payment_id}",
+            "Receipt": receipt,
+        }
+        if error is not None:
+            body["ErrorMessage"] = error
+        return await self._send(payment, [orjson.dumps({**body, "Token": token(body, self.password)}).decode()])
+
     async def _notify(self, payment: EmulatedPayment, statuses: list[str]) -> list[str]:
-        bodies = [self.notification(payment.payment_id, status) for status in statuses]
+        return await self._send(payment, [self.notification(payment.payment_id, status) for status in statuses])
+
+    async def _send(self, payment: EmulatedPayment, bodies: list[str]) -> list[str]:
         if self.send is not None and payment.notification_url is not None:
             answers = await asyncio.gather(*(self.send(payment.notification_url, body) for body in bodies))
             assert all(answer == "OK" for answer in answers), f"the bank wants OK, not {answers}"
@@ -247,6 +273,16 @@ class TBankEmulator:
         payment.left = payment.amount
         return _told(payment)
 
+    def _send_closing_receipt(self, body: dict[str, Any]) -> dict[str, Any]:
+        payment = self._payment(body)
+        if payment.status != "CONFIRMED":
+            raise _Refused("8", "Неверный статус транзакции")
+        first = payment.receipts[0]["Items"] if payment.receipts else []
+        if not any(item.get("PaymentMethod") in _PREPAID for item in first):
+            raise _Refused("323", "Чек платежа не является чеком предоплаты")
+        payment.closing_receipts += _checked_receipt(body, payment.amount)
+        return {"Message": "OK"}
+
     def _payment(self, body: dict[str, Any]) -> EmulatedPayment:
         payment = self.payments.get(str(body.get("PaymentId")))
         if payment is None:
@@ -268,6 +304,7 @@ def _checked_receipt(body: dict[str, Any], amount: int) -> list[dict[str, Any]]:
     return [receipt]
 
 
+_PREPAID = ("full_prepayment", "prepayment", "advance")
 _REFUNDS = ("REFUNDED", "PARTIAL_REFUNDED")
 
 

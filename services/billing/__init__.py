@@ -2,6 +2,12 @@
 
 from services.billing.cancel import cancel_subscription, preview_cancel, undo_cancel
 from services.billing.charging import carry_on, charge_invoice, plan_due_charges
+from services.billing.closing_receipts import (
+    give_up_unanswered_receipts,
+    plan_closing_receipts,
+    retry_closing_receipt,
+    send_closing_receipt,
+)
 from services.billing.correct import correct_subscription
 from services.billing.extend import Extension, extend_subscription, extend_trial, preview_extension
 from services.billing.install_edit import set_subscription_kind
@@ -55,6 +61,7 @@ __all__ = [
     "create_subscription",
     "extend_subscription",
     "extend_trial",
+    "give_up_unanswered_receipts",
     "issue_due_renewals",
     "lapse_due",
     "mark_paid",
@@ -64,6 +71,7 @@ __all__ = [
     "open_payment",
     "pause_subscription",
     "plan_charge",
+    "plan_closing_receipts",
     "plan_due_charges",
     "preview_cancel",
     "preview_change",
@@ -77,6 +85,8 @@ __all__ = [
     "repair_payment",
     "request_refund",
     "resume_subscription",
+    "retry_closing_receipt",
+    "send_closing_receipt",
     "send_refund",
     "set_auto_renew",
     "set_price",

@@ -13,14 +13,15 @@ from domain.billing import NotificationStatus, PaymentStatus
 from gateways.interface import GatewayState
 from gateways.registry import gateway
 from models import GatewayNotification, Payment
+from services.billing.closing_receipts import receipt_told
 from services.billing.payments import advance
 from services.billing.settle import call_a_person
 from services.outbox import enqueue
 
 APPLY = "payment.notification"
 KEPT_HEADERS = frozenset({"content-type", "user-agent"})
-# With the key of a stored card and a terminal's password anybody could charge it.
-SECRETS = frozenset({"rebillid", "cardid", "expdate", "token", "signature", "accounttoken", "data"})
+# With the key of a stored card and a terminal's password anybody could charge it; a receipt names its customer.
+SECRETS = frozenset({"rebillid", "cardid", "expdate", "token", "signature", "accounttoken", "data", "receipt"})
 MASKED = "***"
 _CONTEXT = "gateway_notifications.raw"
 _WHOLE_AMOUNT = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CONFIRMED})
@@ -68,6 +69,11 @@ async def apply_notification(session: AsyncSession, notification_id: int) -> Non
         notification.payment_id = payment.id
         _close(notification, NotificationStatus.REJECTED, mismatch)
         await call_a_person(session, payment, f"notification {notification.id} was rejected: {mismatch}")
+        return
+    if state.receipt is not None:
+        stays = await receipt_told(session, payment, state.receipt)
+        notification.payment_id = payment.id
+        _close(notification, NotificationStatus.APPLIED if stays is None else NotificationStatus.IGNORED, stays)
         return
     stays = await advance(session, payment.id, state, source=f"notification:{notification.id}")
     # Only now: the foreign key's own lock on the payment must not come before the locks of `advance`.

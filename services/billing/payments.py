@@ -199,9 +199,11 @@ async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:
 
 
 async def order_of(session: AsyncSession, payment: Payment) -> OpenRequest:
-    """What the gateway is to be told of a payment."""
+    """What the gateway is to be told of a payment that the caller has locked; notes what its receipt calls it."""
     invoice = await session.get_one(Invoice, payment.invoice_id)
     base_url = get_settings().base_url
+    receipt = await receipt_of(session, payment)
+    payment.receipt_method = None if receipt is None else receipt.method
     return OpenRequest(
         order_id=payment.order_id,
         amount=payment.amount,
@@ -213,7 +215,7 @@ async def order_of(session: AsyncSession, payment: Payment) -> OpenRequest:
         notification_url=f"{base_url}/webhooks/{payment.gateway}",
         return_url=f"{base_url}/pay/return/{payment.order_id}",
         expires_at=clock.now() + LINK_LIFE,
-        receipt=await receipt_of(session, payment),
+        receipt=receipt,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from sqlalchemy import or_, select
@@ -10,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.settings import get_settings
 from domain.proration import receipt_amounts
+from domain.receipts import CLOSED, ReceiptMethod
 from gateways.interface import Receipt, ReceiptLine
-from models import Contact, InvoiceLine, Payment
+from models import ClosingReceipt, Contact, InvoiceLine, Payment
 
 
 async def receipt_of(session: AsyncSession, payment: Payment, *, part: Decimal | None = None) -> Receipt | None:
@@ -26,7 +28,22 @@ async def receipt_of(session: AsyncSession, payment: Payment, *, part: Decimal |
     if email is None and phone is None:
         return None
     rest = Decimal(0) if part is None else payment.amount - part
-    return Receipt(_told(lines, rest), email, phone)
+    return Receipt(_told(lines, rest), await _method(session, payment, back=part is not None), email, phone)
+
+
+async def _method(session: AsyncSession, payment: Payment, *, back: bool) -> ReceiptMethod:
+    """What the receipt calls the settlement: once a prepayment's receipt is closed, its money comes back as payment."""
+    if back and await session.scalar(
+        select(ClosingReceipt.id).where(ClosingReceipt.payment_id == payment.id, ClosingReceipt.status.in_(CLOSED))
+    ):
+        return ReceiptMethod.FULL_PAYMENT
+    return payment.receipt_method or ReceiptMethod(get_settings().tbank_payment_method.upper())
+
+
+async def closing_receipt_of(session: AsyncSession, payment: Payment) -> Receipt | None:
+    """The closing receipt of a payment, of all that it paid for; None where nobody is known who could get it."""
+    receipt = await receipt_of(session, payment)
+    return None if receipt is None else replace(receipt, method=ReceiptMethod.FULL_PAYMENT)
 
 
 async def _address(session: AsyncSession, partner_id: int) -> tuple[str | None, str | None]:

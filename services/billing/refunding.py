@@ -20,6 +20,7 @@ from gateways.registry import gateway
 from models import Install, Invoice, Payment, PaymentStateChange, Refund
 from services import audit, events
 from services.billing.cancel import end_now
+from services.billing.closing_receipts import cancel_closing_receipt
 from services.billing.locks import live_subscription
 from services.billing.receipts import receipt_of
 from services.billing.take_back import give_back
@@ -229,6 +230,8 @@ async def _book(
                 source="refund",
             )
         )
+    if whole:
+        await cancel_closing_receipt(session, actor, payment)
     to = InvoiceStatus.REFUNDED if whole else InvoiceStatus.PARTIALLY_REFUNDED
     if to in INVOICE_TRANSITIONS[invoice.status]:
         told_before, invoice.status = invoice.status, to

@@ -20,6 +20,7 @@ from services.billing.attention import call_a_person as call_a_person
 from services.billing.cards import Card
 from services.billing.changes_paid import plan_paid, seats_paid
 from services.billing.closing import close_links, confirm_held
+from services.billing.closing_receipts import owe_closing_receipt
 from services.billing.coins import coins_paid
 from services.billing.refunding import refund_told
 from services.billing.renew import charge_declined, renew_paid
@@ -89,6 +90,7 @@ async def settle(
     await _move(session, actor, invoice, InvoiceStatus.PAID)
     await close_links(session, invoice, but=payment)
     await _hand_over(session, actor, invoice, install, card)
+    await owe_closing_receipt(session, actor, payment, invoice)
 
 
 async def settle_free(session: AsyncSession, actor: Principal, invoice: Invoice, install: Install | None) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
+import httpx
 import pytest
 
+from core import http
 from core.database import transaction
 from core.principal import Principal
+from core.settings import get_settings
 from domain.catalog import ProductKind, Term
+from gateways.tbank.emulator import TBankEmulator
 from models import Install, Partner, Plan, PlanPrice, Product
 from policies.permissions import ALL
 from services import events
+from web.app import app
 from workers.handlers import register_handlers
 
 STAFF = Principal(kind="staff", permissions=ALL, roles=("SUPERADMIN",))
@@ -54,3 +62,27 @@ async def world(database_url: str) -> World:
 def staff() -> Principal:
     """Somebody who may do everything."""
     return STAFF
+
+
+@pytest.fixture
+async def bank(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TBankEmulator]:
+    """The emulator behind the client, and notifications that come to our own door."""
+    monkeypatch.setenv("KONTORA_GATEWAY", "tbank")
+    monkeypatch.setenv("KONTORA_TBANK_TERMINAL_KEY", "TinkoffBankTest")
+    monkeypatch.setenv("KONTORA_TBANK_PASSWORD", "TinkoffBankTest")
+    get_settings.cache_clear()
+
+    async def send(url: str, body: str) -> str:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as gateway:
+            return (await gateway.post(url, content=body)).text
+
+    emulator = TBankEmulator(send=send)
+
+    @asynccontextmanager
+    async def client(**_: Any) -> AsyncIterator[httpx.AsyncClient]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(emulator.app)) as made:
+            yield made
+
+    monkeypatch.setattr(http, "client", client)
+    yield emulator
+    get_settings.cache_clear()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
-from core import clock, crypto, http
+from core import clock, crypto
 from core.database import transaction
 from core.principal import Principal
 from core.settings import get_settings
@@ -27,7 +24,6 @@ from services import billing
 from services.billing import payments as billing_payments
 from services.billing import reconciliation
 from services.billing.one_off import AskedLine
-from web.app import app
 from workers.outbox import Outcome, process
 
 VECTORS = [
@@ -79,30 +75,6 @@ VECTORS = [
 @pytest.mark.parametrize(("parameters", "password", "expected"), VECTORS)
 def test_tokens_are_the_documented_ones(parameters: dict[str, Any], password: str, expected: str) -> None:
     assert token({**parameters, "Token": "never signed"}, password) == expected
-
-
-@pytest.fixture
-async def bank(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TBankEmulator]:
-    """The emulator behind the client, and notifications that come to our own door."""
-    monkeypatch.setenv("KONTORA_GATEWAY", "tbank")
-    monkeypatch.setenv("KONTORA_TBANK_TERMINAL_KEY", "TinkoffBankTest")
-    monkeypatch.setenv("KONTORA_TBANK_PASSWORD", "TinkoffBankTest")
-    get_settings.cache_clear()
-
-    async def send(url: str, body: str) -> str:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as gateway:
-            return (await gateway.post(url, content=body)).text
-
-    emulator = TBankEmulator(send=send)
-
-    @asynccontextmanager
-    async def client(**_: Any) -> AsyncIterator[httpx.AsyncClient]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(emulator.app)) as made:
-            yield made
-
-    monkeypatch.setattr(http, "client", client)
-    yield emulator
-    get_settings.cache_clear()
 
 
 async def order(world: Any, staff: Principal) -> int:
