@@ -14,6 +14,7 @@ class BulkOperationKind(StrEnum):
     """What is done with many rows at once."""
 
     PARTNER_IMPORT = "PARTNER_IMPORT"
+    PAYMENT_IMPORT = "PAYMENT_IMPORT"
     PARTNER_EXPORT = "PARTNER_EXPORT"
     LICENSE_EXPORT = "LICENSE_EXPORT"
     PAYMENT_EXPORT = "PAYMENT_EXPORT"
@@ -21,7 +22,7 @@ class BulkOperationKind(StrEnum):
     @property
     def is_import(self) -> bool:
         """Whether rows come in from a file; otherwise they go out into one."""
-        return self is BulkOperationKind.PARTNER_IMPORT
+        return self in (BulkOperationKind.PARTNER_IMPORT, BulkOperationKind.PAYMENT_IMPORT)
 
 
 class BulkOperationStatus(StrEnum):

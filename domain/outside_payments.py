@@ -12,10 +12,11 @@ from domain.billing import InvoiceStatus
 
 
 class OutsidePaymentSource(StrEnum):
-    """Who told of it: another system over REST, or a bank statement."""
+    """Who told of it: another system over REST, a bank statement, or a table that was imported."""
 
     API = "API"
     STATEMENT = "STATEMENT"
+    TABLE = "TABLE"
 
 
 class OutsidePaymentStatus(StrEnum):

@@ -22,7 +22,7 @@ class BulkOperation(Keyed, Updated, Base):
         checked("kind", BulkOperationKind),
         checked("status", BulkOperationStatus),
         checked("format", TableFormat),
-        CheckConstraint("(kind = 'PARTNER_IMPORT') = (format IS NULL)", name="format_of_kind"),
+        CheckConstraint("(kind IN ('PARTNER_IMPORT', 'PAYMENT_IMPORT')) = (format IS NULL)", name="format_of_kind"),
         CheckConstraint("done_count >= 0 AND (row_count IS NULL OR done_count <= row_count)", name="done_in_bounds"),
         Index("ix_bulk_operations_requested_recent", "requested_by_user_id", text("id DESC")),
         Index("ix_bulk_operations_expiry", "expires_at", postgresql_where=text("NOT file_expired")),
@@ -41,6 +41,7 @@ class BulkOperation(Keyed, Updated, Base):
     done_count: Mapped[int] = mapped_column(Integer, server_default="0")
     created_count: Mapped[int] = mapped_column(Integer, server_default="0")
     updated_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    matched_count: Mapped[int] = mapped_column(Integer, server_default="0")
     problem_count: Mapped[int] = mapped_column(Integer, server_default="0")
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]

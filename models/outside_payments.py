@@ -40,13 +40,16 @@ class OutsidePayment(Keyed, Updated, Base):
         CheckConstraint("(status = 'MATCHED') = (payment_id IS NOT NULL)", name="payment_of_status"),
         CheckConstraint("status <> 'UNMATCHED' OR reason IS NOT NULL", name="reason_of_status"),
         Index("ix_outside_payments_new", "bank_statement_id", "id", postgresql_where=text("status = 'NEW'")),
+        Index("ix_outside_payments_new_of_table", "bulk_operation_id", "id", postgresql_where=text("status = 'NEW'")),
         Index("ix_outside_payments_status_recent", "status", text("id DESC")),
         Index("ix_outside_payments_statement_recent", "bank_statement_id", text("id DESC")),
+        Index("ix_outside_payments_table_recent", "bulk_operation_id", text("id DESC")),
     )
 
     source: Mapped[OutsidePaymentSource] = mapped_column(StrEnumColumn(OutsidePaymentSource))
     external_id: Mapped[str]
     bank_statement_id: Mapped[int | None] = mapped_column(ForeignKey("bank_statements.id"))
+    bulk_operation_id: Mapped[int | None] = mapped_column(ForeignKey("bulk_operations.id"))
     status: Mapped[OutsidePaymentStatus] = mapped_column(StrEnumColumn(OutsidePaymentStatus), server_default="NEW")
     reason: Mapped[UnmatchedReason | None] = mapped_column(StrEnumColumn(UnmatchedReason))
     amount: Mapped[Money]

@@ -19,7 +19,7 @@ from schema.bulk import (
     BulkOperationLink,
     BulkOperationPayload,
     ExportCreateInput,
-    PartnerImportApplyInput,
+    ImportApplyInput,
 )
 from services import bulk
 
@@ -30,7 +30,7 @@ async def export_create(context: MutationContext, input: ExportCreateInput) -> d
     return {"bulk_operation": operation.id}
 
 
-async def partner_import_apply(context: MutationContext, input: PartnerImportApplyInput) -> dict[str, Any]:
+async def import_apply(context: MutationContext, input: ImportApplyInput) -> dict[str, Any]:
     """Import for good the file of a dry run that found nothing wrong, without sending it again (PAR-5)."""
     key = key_of(input.id, "BulkOperation", "id")
     return {"bulk_operation": (await bulk.apply_import(context.session, context.actor, operation_id=key)).id}
@@ -83,7 +83,7 @@ class BulkMutations:
     """Mutations of bulk operations."""
 
     export_create: Any = mutation(export_create, BulkOperationPayload, requires="bulk_operation:write")
-    partner_import_apply: Any = mutation(partner_import_apply, BulkOperationPayload, requires="partner:write")
+    import_apply: Any = mutation(import_apply, BulkOperationPayload, requires="bulk_operation:write")
     bulk_operation_cancel: Any = mutation(bulk_operation_cancel, BulkOperationPayload, requires="bulk_operation:write")
 
 

@@ -67,6 +67,10 @@ class BulkOperation(Node):
     )
     created_count: Any = column(models.BulkOperation.created_count, "Rows that an import has made, or would make.")
     updated_count: Any = column(models.BulkOperation.updated_count, "Rows that an import has changed, or would change.")
+    matched_count: Any = column(
+        models.BulkOperation.matched_count,
+        "Payments of an import that find their invoice by themselves, as it looked when the file was read (INV-5).",
+    )
     problem_count: Any = column(models.BulkOperation.problem_count, "Rows that are wrong; with any, none is taken.")
     error_code: Any = column(models.BulkOperation.error_code, "Why it failed.")
     error_message: Any = column(models.BulkOperation.error_message, "Why it failed, for people.")
@@ -125,7 +129,7 @@ class ExportCreateInput(KeyedInput):
 
 
 @strawberry.input(description="An import to make for good, as a dry run has found it.")
-class PartnerImportApplyInput(KeyedInput):
+class ImportApplyInput(KeyedInput):
     """An import to make for good."""
 
     id: strawberry.ID = strawberry.field(description="The dry run, which ended without problems.")

@@ -36,6 +36,9 @@ OutsidePaymentFilter = filter_input(
         "bank_statement_id": equals(
             models.OutsidePayment.bank_statement_id, "Only of this statement.", id_of="BankStatement"
         ),
+        "bulk_operation_id": equals(
+            models.OutsidePayment.bulk_operation_id, "Only of this import.", id_of="BulkOperation"
+        ),
         "invoice_id": equals(models.OutsidePayment.invoice_id, "Only for this invoice.", id_of="Invoice"),
         "external_id": equals(models.OutsidePayment.external_id, "Exactly this id."),
         "paid_from": at_least(models.OutsidePayment.paid_at, "Came at this moment or later."),
@@ -67,6 +70,12 @@ class OutsidePayment(Node):
     updated_at: Any = column(models.OutsidePayment.updated_at, "When it last changed.")
     bank_statement: Any = to_one(
         "schema.outside_payments.BankStatement", models.OutsidePayment.bank_statement_id, "The statement that told."
+    )
+    bulk_operation: Any = to_one(
+        "schema.bulk.BulkOperation",
+        models.OutsidePayment.bulk_operation_id,
+        "The import that told.",
+        requires="bulk_operation:read",
     )
     invoice: Any = to_one(
         "schema.billing.Invoice", models.OutsidePayment.invoice_id, "The invoice it settled.", requires="invoice:read"

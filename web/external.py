@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from core.principal import Principal
 from core.settings import get_settings
 from domain import fields as checks
 from domain.inn import check_inn
+from domain.moments import moment
 from gateways.client_bank.parser import MalformedStatement
 from models import Invoice, OutsidePayment
 from services.billing import outside, statements
@@ -28,8 +29,6 @@ from web.rest import Fields, Malformed, answer, failure, json_object, rest, told
 PAYMENTS = "/api/external/payments"
 STATEMENTS = "/api/external/bank-statements"
 STATEMENT_LIMIT_BYTES = 50_000_000
-LONGEST_ID = 200
-LONGEST_PURPOSE = 1_000
 MOST_AT_ONCE = 500
 _PAYMENT = frozenset(
     {"externalId", "amount", "currency", "paidAt", "invoiceNumber", "payerInn", "payerName", "purpose"}
@@ -99,14 +98,14 @@ async def _tell(actor: Principal, fields: Fields) -> tuple[dict[str, Any], bool]
         raise checks.InvalidAmount("amount must be more than nothing", field=("amount",))
     inn = fields.optional_text("payerInn", most_chars=12)
     told = outside.Told(
-        external_id=fields.text("externalId", most_chars=LONGEST_ID),
+        external_id=fields.text("externalId", most_chars=outside.LONGEST_ID),
         amount=checked,
         currency=checks.currency(fields.text("currency", most_chars=3, default="RUB"), "currency"),
         paid_at=_moment(fields.optional_text("paidAt", most_chars=40)),
-        invoice_number=fields.optional_text("invoiceNumber", most_chars=100),
+        invoice_number=fields.optional_text("invoiceNumber", most_chars=outside.LONGEST_NUMBER),
         payer_inn=None if inn is None else check_inn(inn, ("payerInn",)),
-        payer_name=fields.optional_text("payerName", most_chars=300),
-        purpose=fields.optional_text("purpose", most_chars=LONGEST_PURPOSE) or "",
+        payer_name=fields.optional_text("payerName", most_chars=outside.LONGEST_NAME),
+        purpose=fields.optional_text("purpose", most_chars=outside.LONGEST_PURPOSE) or "",
     )
     async with transaction() as session:
         payment, is_new = await outside.tell(session, actor, told)
@@ -117,14 +116,10 @@ def _moment(text: str | None) -> datetime:
     """A moment, or a day in the legal entity's time zone; now where nothing is said."""
     if text is None:
         return clock.now()
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
     try:
-        if len(text) == 10:
-            return datetime.combine(date.fromisoformat(text), time(), zone)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Malformed("paidAt is a day or moment such as 2026-12-31T10:00:00Z", field=("paidAt",)) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+        return moment(text, "paidAt", ZoneInfo(get_settings().legal_entity_timezone))
+    except checks.InvalidValue as error:
+        raise Malformed(error.message, field=("paidAt",)) from None
 
 
 async def _number(session: Any, payment: OutsidePayment) -> str | None:

@@ -1,4 +1,4 @@
-"""Actors of bulk operations: running them, and deleting their files (PAR-5)."""
+"""Actors of bulk operations: running them, matching imported payments, and deleting files (PAR-5)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.database import transaction
 from services import bulk
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
@@ -21,6 +22,16 @@ async def _given_up(session: AsyncSession, message: Message, _error: str) -> Non
 async def run(message: Message) -> None:
     """Run an import or an export."""
     await bulk.run(message.payload["bulk_operation_id"])
+
+
+@stepwise_handler(bulk.MATCH, max_attempts=10, lease=timedelta(minutes=10), queue="default")
+async def match_payments(message: Message) -> None:
+    """Match the sums of an import of payments, a transaction a chunk (INV-5)."""
+    while True:
+        async with transaction() as session:
+            done = await bulk.match_chunk(session, message.payload["bulkOperationId"])
+        if not done:
+            return
 
 
 @outbox_handler("bulk_operations.expire", max_attempts=ATTEMPTS)

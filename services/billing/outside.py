@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.errors import Conflict, NotFound, UserError
-from core.principal import Principal
+from core.principal import SYSTEM, Principal
 from domain import fields
 from domain.outside_payments import (
     PAYABLE,
@@ -30,7 +31,20 @@ from policies.scopes import require
 from services import audit
 from services.billing.invoices import record_outside
 
+LONGEST_ID = 200
+LONGEST_NUMBER = 100
+LONGEST_NAME = 300
+LONGEST_PURPOSE = 1_000
 LONGEST_NOTE = 500
+CHUNK_ROWS = 200
+INSERT_ROWS = 1_000
+_TOLD_BY = MappingProxyType(
+    {
+        OutsidePaymentSource.API: "Told by another system",
+        OutsidePaymentSource.STATEMENT: "Bank statement",
+        OutsidePaymentSource.TABLE: "Imported table",
+    }
+)
 READ = "outside_payment:read"
 WRITE = "outside_payment:write"
 
@@ -43,7 +57,7 @@ class OutsidePaymentReused(Conflict):
 
 @dataclass(frozen=True)
 class Told:
-    """Money that another system tells of.
+    """Money that another system or a table tells of.
 
     Parameters:
         external_id: that system's own id; told again, it is the same money.
@@ -67,19 +81,11 @@ async def tell(session: AsyncSession, actor: Principal, told: Told) -> tuple[Out
         OutsidePaymentReused: the id was told with another amount.
     """
     require(actor, WRITE, "POST /api/external/payments")
-    values = {
-        "source": OutsidePaymentSource.API,
-        "external_id": told.external_id,
-        "amount": told.amount,
-        "currency": told.currency,
-        "paid_at": told.paid_at,
-        "invoice_number": told.invoice_number,
-        "payer_inn": told.payer_inn,
-        "payer_name": told.payer_name,
-        "purpose": told.purpose,
-    }
     new_id = await session.scalar(
-        insert(OutsidePayment).values(**values).on_conflict_do_nothing().returning(OutsidePayment.id)
+        insert(OutsidePayment)
+        .values(source=OutsidePaymentSource.API, **asdict(told))
+        .on_conflict_do_nothing()
+        .returning(OutsidePayment.id)
     )
     same = (OutsidePayment.source == OutsidePaymentSource.API, OutsidePayment.external_id == told.external_id)
     payment = (await session.scalars(select(OutsidePayment).where(*same).with_for_update())).one()
@@ -124,6 +130,41 @@ async def match_all(session: AsyncSession, actor: Principal, payments: Sequence[
                 verdict = UnmatchedReason.NOT_PAYABLE
         payment.status, payment.reason = OutsidePaymentStatus.UNMATCHED, verdict
     await session.flush()
+
+
+async def known(
+    session: AsyncSession, source: OutsidePaymentSource, external_ids: Sequence[str]
+) -> dict[str, tuple[Decimal, str]]:
+    """Amount and currency of the sums that a source has told before, by their ids."""
+    found: dict[str, tuple[Decimal, str]] = {}
+    columns = (OutsidePayment.external_id, OutsidePayment.amount, OutsidePayment.currency)
+    for start in range(0, len(external_ids), INSERT_ROWS):
+        same = OutsidePayment.external_id.in_(external_ids[start : start + INSERT_ROWS])
+        for key, amount, currency in await session.execute(
+            select(*columns).where(OutsidePayment.source == source, same)
+        ):
+            found[key] = (amount, currency)
+    return found
+
+
+async def keep_all(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
+    """Keep new sums; those that another transaction has kept in this very moment stay as they are."""
+    for start in range(0, len(rows), INSERT_ROWS):
+        await session.execute(insert(OutsidePayment).values(rows[start : start + INSERT_ROWS]).on_conflict_do_nothing())
+
+
+async def match_next(session: AsyncSession, of: ColumnElement[bool]) -> int:
+    """Match the next new sums that came together, a chunk a transaction; gives how many, 0 when all are done."""
+    wanted = (
+        select(OutsidePayment)
+        .where(of, OutsidePayment.status == OutsidePaymentStatus.NEW)
+        .order_by(OutsidePayment.id)
+        .limit(CHUNK_ROWS)
+        .with_for_update(skip_locked=True)
+    )
+    payments = list(await session.scalars(wanted))
+    await match_all(session, SYSTEM, payments)
+    return len(payments)
 
 
 async def decide_all(session: AsyncSession, sums: Sequence[Money]) -> list[Candidate | UnmatchedReason]:
@@ -234,7 +275,7 @@ async def _waiting(session: AsyncSession, key: int) -> OutsidePayment:
 
 async def _settle(session: AsyncSession, actor: Principal, payment: OutsidePayment, invoice_id: int) -> None:
     told = payment.document_number or payment.external_id
-    note = f"{'Bank statement' if payment.bank_statement_id else 'Told by another system'}: {told}"[:LONGEST_NOTE]
+    note = f"{_TOLD_BY[payment.source]}: {told}"[:LONGEST_NOTE]
     paid = await record_outside(session, actor, invoice_id=invoice_id, note=note, field="invoiceId")
     before = {"status": payment.status, "reason": payment.reason}
     payment.status, payment.reason = OutsidePaymentStatus.MATCHED, None

@@ -15,21 +15,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Conflict
-from core.principal import SYSTEM, Principal
+from core.principal import Principal
 from core.settings import get_settings
 from domain import fields
-from domain.outside_payments import Candidate, Money, OutsidePaymentSource, OutsidePaymentStatus
+from domain.outside_payments import Candidate, Money, OutsidePaymentSource
 from gateways.client_bank.parser import Document, Statement, parse
 from models import BankStatement, OutsidePayment
 from policies.scopes import require
 from services import audit
-from services.billing.outside import decide_all, match_all
+from services.billing.outside import decide_all, keep_all, known, match_next
 from services.outbox import enqueue
 
 MATCH = "bank_statement.match"
 CURRENCY = "RUB"
-CHUNK_ROWS = 200
-INSERT_ROWS = 1_000
 LONGEST_FILE_NAME = 200
 
 
@@ -78,8 +76,8 @@ async def import_statement(
     if await session.scalar(select(BankStatement.id).where(BankStatement.sha256 == digest)) is not None:
         raise _known_file()
     incoming = {_external_id(document): document for document in statement.documents if document.incoming}
-    known = await _known(session, list(incoming))
-    fresh = {key: document for key, document in incoming.items() if key not in known}
+    before = await known(session, OutsidePaymentSource.STATEMENT, list(incoming))
+    fresh = {key: document for key, document in incoming.items() if key not in before}
     report = Report(
         documents=len(statement.documents),
         incoming=sum(document.incoming for document in statement.documents),
@@ -96,25 +94,7 @@ async def import_statement(
 
 async def match_statement(session: AsyncSession, statement_id: int) -> int:
     """Match the next sums of a statement, a chunk a transaction; gives how many, 0 when all are done."""
-    wanted = (
-        select(OutsidePayment)
-        .where(OutsidePayment.bank_statement_id == statement_id, OutsidePayment.status == OutsidePaymentStatus.NEW)
-        .order_by(OutsidePayment.id)
-        .limit(CHUNK_ROWS)
-        .with_for_update(skip_locked=True)
-    )
-    payments = list(await session.scalars(wanted))
-    await match_all(session, SYSTEM, payments)
-    return len(payments)
-
-
-async def _known(session: AsyncSession, keys: list[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(keys), INSERT_ROWS):
-        same = OutsidePayment.external_id.in_(keys[start : start + INSERT_ROWS])
-        wanted = select(OutsidePayment.external_id).where(OutsidePayment.source == OutsidePaymentSource.STATEMENT, same)
-        found.update(await session.scalars(wanted))
-    return found
+    return await match_next(session, OutsidePayment.bank_statement_id == statement_id)
 
 
 async def _write(
@@ -143,10 +123,7 @@ async def _write(
     )
     if kept is None:
         raise _known_file()
-    rows = [_row(kept.id, key, document) for key, document in fresh.items()]
-    for start in range(0, len(rows), INSERT_ROWS):
-        # Another statement with the same documents may be coming in at this very moment.
-        await session.execute(insert(OutsidePayment).values(rows[start : start + INSERT_ROWS]).on_conflict_do_nothing())
+    await keep_all(session, [_row(kept.id, key, document) for key, document in fresh.items()])
     told = {"file_name": name, "sha256": digest, "documents": report.documents, "incoming": report.incoming}
     await audit.record(session, actor, "bank_statement.import", kept, before=None, after=told)
     await enqueue(session, MATCH, {"bankStatementId": kept.id}, ordering_key=f"{MATCH}:{kept.id}")

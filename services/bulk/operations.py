@@ -12,10 +12,10 @@ from core.principal import ALL_ROWS, Principal
 from domain import fields
 from domain.bulk import KEPT_FOR, BulkOperationKind, BulkOperationStatus, TableFormat, is_final
 from models import BulkOperation
-from policies.scopes import require
 from services import access_log, audit
 from services.bulk.exports import export_of
 from services.bulk.files import copy_file, keep_file
+from services.bulk.imports import require_import
 from services.bulk.load import load
 from services.outbox import enqueue
 
@@ -49,17 +49,19 @@ async def request_export(
     return await _request(session, actor, BulkOperation(kind=kind, format=format))
 
 
-async def request_import(session: AsyncSession, actor: Principal, *, content: bytes, dry_run: bool) -> BulkOperation:
-    """Have partners made and changed as a file says: all rows, or none.
+async def request_import(
+    session: AsyncSession, actor: Principal, *, kind: BulkOperationKind, content: bytes, dry_run: bool
+) -> BulkOperation:
+    """Have rows made and changed as a file says: all, or none.
 
     Parameters:
         dry_run: only say what would come of it.
 
     Raises:
-        Forbidden: the actor may not change partners.
+        Forbidden: the actor may not write such rows.
     """
-    require(actor, "partner:write", "import of partners")
-    operation = BulkOperation(kind=BulkOperationKind.PARTNER_IMPORT, dry_run=dry_run)
+    require_import(actor, kind)
+    operation = BulkOperation(kind=kind, dry_run=dry_run)
     operation.size_bytes, operation.sha256 = len(content), hashlib.sha256(content).hexdigest()
     await _request(session, actor, operation)
     await keep_file(session, operation.id, content)
@@ -71,13 +73,14 @@ async def apply_import(session: AsyncSession, actor: Principal, *, operation_id:
 
     Raises:
         NotFound: there is no such operation in the actor's reach.
+        Forbidden: the actor may not write such rows.
         NotADryRun: it was no dry run, is not over, or found problems; or its file is no longer kept.
     """
-    require(actor, "partner:write", "import of partners")
     tried = await load(session, actor, operation_id, lock=True)
     right = tried.dry_run and tried.status is BulkOperationStatus.COMPLETED and not tried.problem_count
     if not right or tried.file_expired:
         raise NotADryRun("only a dry run that ended without problems can be applied", field=fields.path("id"))
+    require_import(actor, tried.kind)
     operation = BulkOperation(kind=tried.kind, size_bytes=tried.size_bytes, sha256=tried.sha256)
     await _request(session, actor, operation)
     await copy_file(session, tried.id, operation.id)

@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import tempfile
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import IO, Any
 
 from sqlalchemy import delete, insert, text, update
@@ -16,15 +18,22 @@ from core import clock
 from core.database import transaction
 from core.errors import Forbidden, KontoraError, Unauthenticated, UserError
 from core.principal import Principal
-from domain.bulk import BulkOperationStatus, is_final
+from domain.bulk import BulkOperationKind, BulkOperationStatus, is_final
 from models import BulkOperation, BulkOperationProblem
 from services import access, access_log, audit
 from services.bulk.exports import export_of, rows_of
 from services.bulk.files import keep_file, read_file
-from services.bulk.partner_import import ImportReport, import_partners
+from services.bulk.imports import ImportReport, Progress
+from services.bulk.partner_import import import_partners
+from services.bulk.payment_import import import_payments
 from services.bulk.tables import TableWriter, read_table
 
 PROGRESS_SECONDS = 0.3
+_NOTHING_DONE = MappingProxyType({"created_count": 0, "updated_count": 0, "matched_count": 0})
+Import = Callable[[AsyncSession, Principal, BulkOperation, list[list[str]], Progress], Awaitable[ImportReport]]
+_IMPORTS: Mapping[BulkOperationKind, Import] = MappingProxyType(
+    {BulkOperationKind.PARTNER_IMPORT: import_partners, BulkOperationKind.PAYMENT_IMPORT: import_payments}
+)
 
 
 class Overtaken(KontoraError):
@@ -146,7 +155,8 @@ async def _import(begun: _Try) -> None:
     table = await asyncio.to_thread(read_table, content)
     try:
         async with transaction(begun.actor) as session:
-            report = await import_partners(session, begun.actor, table, begun.progress)
+            take = _IMPORTS[begun.operation.kind]
+            report = await take(session, begun.actor, begun.operation, table, begun.progress)
             if begun.operation.dry_run or report.problems:
                 raise _Refused(report)
             await begun.end(session, BulkOperationStatus.COMPLETED, **_counts(report))
@@ -161,13 +171,9 @@ async def _report(session: AsyncSession, begun: _Try, report: ImportReport) -> N
     if operation.dry_run:
         await begun.end(session, BulkOperationStatus.COMPLETED, **counts)
     else:
-        told = {
-            "error_code": RowsRefused.code,
-            "error_message": f"{len(report.problems)} rows are wrong: none was taken",
-        }
-        await begun.end(
-            session, BulkOperationStatus.FAILED, **{**counts, "created_count": 0, "updated_count": 0}, **told
-        )
+        told = f"{len(report.problems)} rows are wrong: none was taken"
+        refused = {**counts, **_NOTHING_DONE, "error_code": RowsRefused.code, "error_message": told}
+        await begun.end(session, BulkOperationStatus.FAILED, **refused)
     await session.execute(delete(BulkOperationProblem).where(BulkOperationProblem.bulk_operation_id == operation.id))
     problems = [
         {
@@ -190,6 +196,7 @@ def _counts(report: ImportReport) -> dict[str, int]:
         "done_count": report.rows,
         "created_count": report.created,
         "updated_count": report.updated,
+        "matched_count": report.matched,
         "problem_count": len(report.problems),
     }
 

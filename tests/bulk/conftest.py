@@ -17,7 +17,7 @@ from workers.outbox import Outcome, process
 
 __all__ = ["http", "token"]
 OPERATION = """
-    id kind status format dryRun rowCount doneCount progressPercent createdCount updatedCount problemCount
+    id kind status format dryRun rowCount doneCount progressPercent createdCount updatedCount matchedCount problemCount
     errorCode errorMessage sizeBytes problems(first: 50, orderBy: {field: CREATED_AT, direction: ASC}) {
         nodes { rowNumber columnName code } }
 """

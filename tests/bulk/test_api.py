@@ -21,7 +21,7 @@ from tests.factories.world import a_partner
 from tests.web.conftest import PASSWORD
 from workers.outbox import Outcome
 
-APPLY = "mutation($input: PartnerImportApplyInput!) { partnerImportApply(input: $input) { bulkOperation { id } userErrors { code field } } }"
+APPLY = "mutation($input: ImportApplyInput!) { importApply(input: $input) { bulkOperation { id } userErrors { code field } } }"
 CANCEL = "mutation($input: BulkOperationCancelInput!) { bulkOperationCancel(input: $input) { bulkOperation { status } userErrors { code field } } }"
 
 
