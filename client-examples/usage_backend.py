@@ -32,9 +32,9 @@ class Usage:
         body = {"installId": self._install, "amount": amount, "description": description, "record": record}
         return self._http.post("/api/v1/usage/charges", json=body, headers={"Idempotency-Key": key})
 
-    def charge_many(self, charges: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Take coins many times in one request."""
-        body = {"charges": [{"installId": self._install, **charge} for charge in charges]}
+    def charge_many(self, charges: list[dict[str, Any]], *, record: bool = True) -> list[dict[str, Any]]:
+        """Take coins many times in one request; what finds too few is kept for a person unless told otherwise."""
+        body = {"charges": [{"installId": self._install, **charge} for charge in charges], "record": record}
         found: list[dict[str, Any]] = _good(self._http.post("/api/v1/usage/charges/batch", json=body))["results"]
         return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -72,3 +74,46 @@ async def claim(
     if record.mutation != mutation or record.input_hash != hashed_input:
         raise IdempotencyKeyReused("this idempotency key was used for another call", field=("input", "idempotencyKey"))
     return record, is_new
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What became of many keys.
+
+    Parameters:
+        new: those that nobody had used.
+        inputs: of each key, the hash of the input that it stands for.
+    """
+
+    new: frozenset[str]
+    inputs: Mapping[str, str]
+
+
+async def claim_many(session: AsyncSession, actor: Principal, *, mutation: str, inputs: Mapping[str, str]) -> Claimed:
+    """Claim many keys at once; whether one stands for another call is for the caller to see.
+
+    Parameters:
+        inputs: of each key, the hash of its input.
+    """
+    if not inputs:
+        return Claimed(frozenset(), {})
+    expires_at = clock.now() + KEPT_FOR
+    # In one order, so that two batches of the same keys wait for each other and never in a circle.
+    rows = [
+        {
+            "scope": actor.label,
+            "key": key,
+            "partner_id": actor.partner_id,
+            "mutation": mutation,
+            "input_hash": inputs[key],
+            "expires_at": expires_at,
+        }
+        for key in sorted(inputs)
+    ]
+    made = insert(IdempotencyRecord).values(rows).on_conflict_do_nothing(index_elements=["scope", "key"])
+    new = frozenset(await session.scalars(made.returning(IdempotencyRecord.key)))
+    kept = select(IdempotencyRecord.key, IdempotencyRecord.mutation, IdempotencyRecord.input_hash).where(
+        IdempotencyRecord.scope == actor.label, IdempotencyRecord.key.in_(inputs)
+    )
+    found = (await session.execute(kept)).all()
+    return Claimed(new, {key: hashed if used == mutation else "" for key, used, hashed in found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -69,6 +70,16 @@ async def enqueue(
     session.add(message)
     await session.flush()
     return message.id
+
+
+async def enqueue_many(session: AsyncSession, kind: str, messages: Sequence[tuple[dict[str, Any], int | None]]) -> None:
+    """Write many messages of a kind, at once; each is a payload and its partner, as for :func:`enqueue`."""
+    request_id, traceparent = current_request().request_id, tracing.traceparent()
+    session.add_all(
+        OutboxMessage(kind=kind, payload=payload, partner_id=partner_id, request_id=request_id, traceparent=traceparent)
+        for payload, partner_id in messages
+    )
+    await session.flush()
 
 
 async def _hold_order(session: AsyncSession, ordering_key: str) -> None:

@@ -38,22 +38,37 @@ async def charge(request: Request) -> Response:
     try:
         charged = await wallets.charge(actor, asked)
     except InsufficientCoins as refused:
+        recorded = False
         if record:
-            await wallets.record_charge(actor, asked)
-        return failure(refused, recorded=record)
+            (recorded,) = await wallets.record_charges(actor, [asked])
+        return failure(refused, recorded=recorded)
     return answer(_told(charged), 201 if charged.outcome == Outcome.MOVED else 200)
 
 
 async def charge_many(request: Request) -> Response:
-    """Up to 1,000 charges in one transaction, each applied or refused for itself, in the order given."""
+    """Up to 1,000 charges in one transaction, each applied or refused for itself, in the order given.
+
+    Those that find too few coins are kept as single ones are.
+    """
     actor = await product_of(request)
-    body = Fields(await json_object(request), frozenset({"charges"}))
+    body = Fields(await json_object(request), frozenset({"charges", "record"}))
+    record = body.flag("record", default=True)
     asked = [
         _charge(fields, fields.text("idempotencyKey", most_chars=LONGEST_KEY))
         for fields in body.objects("charges", _LISTED, most=MOST_AT_ONCE)
     ]
     charged = await wallets.charge_many(actor, asked)
-    return answer({"results": [_result(one, wanted) for one, wanted in zip(charged, asked, strict=True)]})
+    missing = [place for place, one in enumerate(charged) if one.outcome == Outcome.INSUFFICIENT] if record else []
+    kept = await wallets.record_charges(actor, [asked[place] for place in missing]) if missing else []
+    recorded = dict(zip(missing, kept, strict=True))
+    return answer(
+        {
+            "results": [
+                _result(one, wanted, recorded=recorded.get(place, False))
+                for place, (one, wanted) in enumerate(zip(charged, asked, strict=True))
+            ]
+        }
+    )
 
 
 async def balance(request: Request) -> Response:
@@ -154,10 +169,10 @@ def _told(charged: Charged) -> dict[str, Any]:
     }
 
 
-def _result(charged: Charged, asked: Charge) -> dict[str, Any]:
+def _result(charged: Charged, asked: Charge, *, recorded: bool) -> dict[str, Any]:
     refused = refusal_of(charged, asked.amount)
     if refused is not None:
-        return {"error": {"code": refused.code, "message": refused.message}}
+        return {"error": {"code": refused.code, "message": refused.message, "recorded": recorded}}
     return _told(charged)
 
 

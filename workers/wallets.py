@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.database import transaction
 from services import wallets
 from services.wallets.notices import LOW
+from services.wallets.recorded import RECORDED
 from services.wallets.top_up import TOP_UP
-from services.wallets.usage import RECORDED
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
 CHUNK_ROWS = 500

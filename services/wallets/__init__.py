@@ -5,9 +5,10 @@ from services.wallets.expiry import expire_holds, expire_lots
 from services.wallets.holds import capture, find_hold, hold, release, release_by_staff
 from services.wallets.notices import set_low_threshold, tell_low
 from services.wallets.purchase import buy
+from services.wallets.recorded import charge_recorded, record_charges, tell_charge_failed
 from services.wallets.statement import Statement, statement
 from services.wallets.top_up import TOP_UP, fill_up, set_top_up, sweep_top_ups
-from services.wallets.usage import balance_of, charge, charge_many, charge_recorded, record_charge, tell_charge_failed
+from services.wallets.usage import balance_of, charge, charge_many
 
 __all__ = [
     "TOP_UP",
@@ -25,7 +26,7 @@ __all__ = [
     "find_hold",
     "grant_bonus",
     "hold",
-    "record_charge",
+    "record_charges",
     "release",
     "release_by_staff",
     "set_low_threshold",

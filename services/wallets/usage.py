@@ -1,28 +1,20 @@
-"""What product back ends do with wallets: charge now, charge many, record for later, ask the balance (WAL-4)."""
+"""What product back ends do with wallets: charge now, charge many, ask the balance (WAL-4)."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.database import driver_connection, read_pool, statement_pool, transaction
+from core.database import read_pool, statement_pool
 from core.errors import Conflict, NotFound, UserError
 from core.principal import Principal
 from ledger import charge as ledger
 from ledger.charge import Charge, Charged, Outcome
 from ledger.post import InsufficientCoins
-from models import Install
-from services import events, idempotency
-from services.outbox import PermanentFailure, enqueue
 from services.partner_standing import PartnerNotAllowed
 
-RECORDED = "usage.charge"
 REFERENCE = "usage:"
 MOST_AT_ONCE = 1_000
 
@@ -101,62 +93,6 @@ async def charge_many(actor: Principal, asked: Sequence[Charge]) -> list[Charged
     )
 
 
-async def record_charge(actor: Principal, asked: Charge) -> None:
-    """Keep a charge that was refused: a worker tries it once more, and a person has the last word (dead letters).
-
-    The same reference is recorded once.
-
-    Raises:
-        IdempotencyKeyReused: the reference was recorded with another amount or install.
-    """
-    product_id = product_of(actor)
-    payload = {
-        "productId": product_id,
-        "installId": asked.install_id,
-        "amount": str(asked.amount),
-        "reference": asked.reference,
-        "description": asked.description,
-        "actor": actor.label,
-    }
-    async with transaction() as session:
-        _, is_new = await idempotency.claim(
-            session,
-            actor,
-            key=_record_key(asked),
-            mutation=RECORDED,
-            hashed_input=idempotency.input_hash(payload),
-        )
-        if is_new:
-            await enqueue(session, RECORDED, payload, partner_id=await _partner_of(session, asked.install_id))
-
-
-async def charge_recorded(session: AsyncSession, payload: dict[str, Any]) -> None:
-    """Apply a recorded charge; its reference makes a repeat harmless.
-
-    Raises:
-        PermanentFailure: it is refused still; a person may replay it once the wallet has been filled.
-    """
-    asked = Charge(payload["installId"], Decimal(payload["amount"]), payload["reference"], payload["description"])
-    charged = await ledger.charge_coins(
-        await driver_connection(session),
-        product_id=payload["productId"],
-        charge=asked,
-        actor=payload["actor"],
-        at=clock.now(),
-    )
-    refusal = refusal_of(charged, asked.amount)
-    if refusal is not None:
-        raise PermanentFailure(f"{refusal.code}: {refusal.message}")
-
-
-async def tell_charge_failed(session: AsyncSession, payload: dict[str, Any], reason: str) -> None:
-    """Tell the product that a recorded charge waits for a person."""
-    install = await session.get(Install, payload["installId"], with_for_update={"key_share": True})
-    if install is not None and install.product_id == payload["productId"]:
-        told = {name: payload[name] for name in ("amount", "reference", "description")}
-        await events.emit(session, install, "wallet.charge_failed", {**told, "reason": reason})
-
-
 async def balance_of(actor: Principal, install_id: int) -> Balance:
     """What the wallet of an install of the product holds.
 
@@ -197,13 +133,3 @@ def refusal_of(charged: Charged, amount: Decimal) -> UserError | None:
             return WalletMissing("the install has no wallet", field=("installId",))
         case Outcome.NO_INSTALL:
             return NotFound.of("Install", field=("installId",))
-
-
-def _record_key(asked: Charge) -> str:
-    told = f"{asked.install_id}:{asked.reference}"
-    return told if len(told) <= idempotency.MAX_KEY_CHARS else hashlib.sha256(told.encode()).hexdigest()
-
-
-async def _partner_of(session: AsyncSession, install_id: int) -> int | None:
-    install = await session.get(Install, install_id)
-    return None if install is None else install.partner_id

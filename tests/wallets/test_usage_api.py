@@ -104,6 +104,45 @@ async def test_a_batch_tells_each_result_in_the_order_asked(backend: Backend) ->
     assert results[4]["transactionId"] == results[0]["transactionId"]
 
 
+async def test_refused_charges_of_a_batch_wait_for_a_person_once_each(
+    backend: Backend, owner: asyncpg.Connection
+) -> None:
+    def item(amount: str, key: str, install: int = backend.install) -> dict[str, Any]:
+        return {"installId": install, "amount": amount, "idempotencyKey": key, "description": "x"}
+
+    async def send(*charges: dict[str, Any], **more: Any) -> list[Any]:
+        results = (await backend.post("charges/batch", {"charges": charges, **more})).json()["results"]
+        return [result.get("error", {}).get("recorded") for result in results]
+
+    asked = [
+        item("900", "a"),
+        item("200", "b"),
+        item("1", "c", 999),
+        item("200", "b"),
+        item("300", "d"),
+        item("9", "b"),
+    ]
+    assert await send(*asked, record=False) == [None, False, False, False, False, False]
+    assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'usage.charge'") == 0
+    # The same reference with another amount is another charge, and only the first can be kept.
+    for _ in range(2):
+        assert await send(item("200", "b"), item("1", "c", 999), item("300", "d"), item("201", "b")) == [
+            True,
+            False,
+            True,
+            False,
+        ]
+    assert await run_messages(owner, "usage.charge") == 2
+    letters = await owner.fetch(
+        "SELECT payload->>'reference' AS told, partner_id, install_id FROM dead_letters ORDER BY id"
+    )
+    assert [letter["told"] for letter in letters] == ["usage:b", "usage:d"]
+    assert {letter["install_id"] for letter in letters} == {backend.install}
+    assert all(letter["partner_id"] is not None for letter in letters)
+    assert len(await events(owner, "wallet.charge_failed")) == 2
+    assert await violations() == []
+
+
 async def test_holds_are_captured_in_part_or_given_back(backend: Backend, owner: asyncpg.Connection) -> None:
     held = await backend.hold("400", "job")
     assert held.status_code == 201
