@@ -120,7 +120,7 @@ async def test_refused_charges_of_a_batch_wait_for_a_person_once_each(
         item("1", "c", 999),
         item("200", "b"),
         item("300", "d"),
-        item("9", "b"),
+        item("900", "b"),
     ]
     assert await send(*asked, record=False) == [None, False, False, False, False, False]
     assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'usage.charge'") == 0
