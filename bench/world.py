@@ -36,8 +36,9 @@ STATEMENTS = (
     """,
     """
     INSERT INTO subscriptions
-        (partner_id, install_id, plan_id, term, status, seats, unit_price, currency, starts_at, ends_at, anchor_day)
-    SELECT i.partner_id, i.id, p.id, 'MONTH', 'ACTIVE', 5, 99, 'RUB',
+        (partner_id, install_id, product_id, plan_id, term, status, seats, unit_price, currency, starts_at, ends_at,
+            anchor_day)
+    SELECT i.partner_id, i.id, i.product_id, p.id, 'MONTH', 'ACTIVE', 5, 99, 'RUB',
            now() - interval '10 days', now() + interval '20 days', 1
     FROM installs i JOIN plans p USING (product_id)
     """,

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     Numeric,
@@ -62,12 +63,17 @@ class Subscription(Keyed, Updated, Base):
                 "status IN ('ACTIVE', 'PAST_DUE') AND (invoiced_until IS NULL OR invoiced_until < ends_at)"
             ),
         ),
+        # The product is the install's; it stands here so that lists of one product are read by an index.
+        ForeignKeyConstraint(["install_id", "product_id"], ["installs.id", "installs.product_id"]),
+        Index("ix_subscriptions_product_recent", "product_id", text("id DESC")),
+        Index("ix_subscriptions_product_ends", "product_id", "ends_at", "id"),
         Index("ix_subscriptions_status_recent", "status", text("id DESC")),
         Index("ix_subscriptions_due", "ends_at", postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')")),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
     install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"), index=True)
     term: Mapped[Term] = mapped_column(StrEnumColumn(Term))
     status: Mapped[SubscriptionStatus] = mapped_column(StrEnumColumn(SubscriptionStatus))

@@ -17,6 +17,7 @@ class Install(Keyed, Updated, Base):
     __tablename__ = "installs"
     __table_args__ = (
         UniqueConstraint("partner_id", "product_id"),
+        UniqueConstraint("id", "product_id"),
         checked("status", InstallStatus),
         checked("subscription_kind", SubscriptionKind),
         Index("ix_installs_subscribed_until", "subscribed_until_or_epoch", "id"),

@@ -30,6 +30,7 @@ SubscriptionFilter = filter_input(
     {
         "partner_id": equals(models.Subscription.partner_id, "Only subscriptions of this partner.", id_of="Partner"),
         "install_id": equals(models.Subscription.install_id, "Only subscriptions of this install.", id_of="Install"),
+        "product_id": equals(models.Subscription.product_id, "Only subscriptions of this product.", id_of="Product"),
         "plan_id": equals(models.Subscription.plan_id, "Only subscriptions to this version of a plan.", id_of="Plan"),
         "status": any_of(models.Subscription.status, "Only subscriptions in these states."),
         "term": any_of(models.Subscription.term, "Only those that are paid by these terms."),
@@ -106,6 +107,7 @@ class Subscription(Node):
     updated_at: Any = column(models.Subscription.updated_at, "When it last changed.")
     partner: Any = to_one("schema.partners.Partner", models.Subscription.partner_id, "Who pays.")
     install: Any = to_one("schema.installs.Install", models.Subscription.install_id, "What is paid for.")
+    product: Any = to_one("schema.catalog.Product", models.Subscription.product_id, "Which product.")
     plan: Any = to_one("schema.catalog.Plan", models.Subscription.plan_id, "The tariff; null for a bare trial.")
     pending_plan: Any = to_one(
         "schema.catalog.Plan", models.Subscription.pending_plan_id, "Tariff from the next renewal on, where it changes."

@@ -210,6 +210,7 @@ async def begin_trial(
     trial = Subscription(
         partner_id=install.partner_id,
         install_id=install.id,
+        product_id=install.product_id,
         term=Term.MONTH,
         status=SubscriptionStatus.TRIAL,
         seats=DEFAULT_SEATS,

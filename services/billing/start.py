@@ -42,7 +42,7 @@ async def start_paid(
     zone = ZoneInfo(get_settings().legal_entity_timezone)
     now = clock.now()
     if live is None:
-        live = Subscription(partner_id=install.partner_id, install_id=install.id)
+        live = Subscription(partner_id=install.partner_id, install_id=install.id, product_id=install.product_id)
         session.add(live)
     if live.status in (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
         if live.currency != invoice.currency:

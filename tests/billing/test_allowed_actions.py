@@ -203,9 +203,9 @@ async def _arrange(owner: Connection, made: Subscribed, state: Mapping[str, Any]
     if state["another"] and not live:
         await owner.execute(
             """
-            INSERT INTO subscriptions (partner_id, install_id, plan_id, term, status, seats, unit_price, currency,
-                starts_at, ends_at, anchor_day)
-            SELECT partner_id, install_id, $2, 'MONTH', 'ACTIVE', 1, 1, 'RUB', now(), now() + interval '1 day', 1
+            INSERT INTO subscriptions (partner_id, install_id, product_id, plan_id, term, status, seats, unit_price,
+                currency, starts_at, ends_at, anchor_day)
+            SELECT partner_id, install_id, product_id, $2, 'MONTH', 'ACTIVE', 1, 1, 'RUB', now(), now() + interval '1 day', 1
             FROM subscriptions WHERE id = $1
             """,
             made.subscription,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import orjson
 import pytest
@@ -17,6 +18,9 @@ from ledger.post import open_wallet
 from planner.write import dumps
 from resolvers.mutation import run_mutation
 from resolvers.root import planner
+from tests.billing.conftest import World
+from tests.billing.subscribed import subscribe
+from tests.factories.world import a_product
 from web.app import app
 from workers.outbox import Outcome, process
 
@@ -200,3 +204,31 @@ async def test_the_schedule_is_told(world: Any, staff: Principal) -> None:
         await sync_jobs(session)
     answer = await run("{ scheduledJobs { name cron enabled nextDueAt lastFiredAt } }", staff)
     assert [job["name"] for job in answer["data"]["scheduledJobs"]] == sorted(JOBS)
+
+
+async def test_subscriptions_of_a_product_are_listed_by_an_index(
+    world: World, owner: asyncpg.Connection, staff: Principal
+) -> None:
+    made = await subscribe(world)
+    other = await a_product()
+    listed = """query($product: ID!) { subscriptions(filter: {productId: $product}, orderBy: {field: ENDS_AT}) {
+        totalCount nodes { databaseId product { databaseId } } } }"""
+    found = await run(listed, staff, product=encode_id("Product", world.product))
+    assert found["data"]["subscriptions"] == {
+        "totalCount": 1,
+        "nodes": [{"databaseId": str(made.subscription), "product": {"databaseId": str(world.product)}}],
+    }
+    none = await run(listed, staff, product=encode_id("Product", other.product.id))
+    assert none["data"]["subscriptions"] == {"totalCount": 0, "nodes": []}
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await owner.execute("UPDATE subscriptions SET product_id = $1", other.product.id)
+    await owner.execute("SET enable_seqscan = off")
+    for order, index in (
+        ("id DESC", "ix_subscriptions_product_recent"),
+        ("ends_at, id", "ix_subscriptions_product_ends"),
+    ):
+        plan = str(
+            await owner.fetch(f"EXPLAIN SELECT id FROM subscriptions WHERE product_id = 1 ORDER BY {order} LIMIT 20")
+        )
+        assert index in plan
+        assert "Sort" not in plan

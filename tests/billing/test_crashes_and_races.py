@@ -48,9 +48,9 @@ async def many_due(world: Any, owner: asyncpg.Connection) -> asyncpg.Connection:
         INSERT INTO partners (name) SELECT 'P' || n FROM generate_series(1, {DUE}) n;
         INSERT INTO installs (partner_id, product_id, status, subscription_kind)
             SELECT id, {world.product}, 'ACTIVATED', 'PAID' FROM partners WHERE name LIKE 'P_%' AND name <> 'Partner';
-        INSERT INTO subscriptions (partner_id, install_id, plan_id, term, status, seats, unit_price, currency, starts_at,
-            ends_at, anchor_day)
-            SELECT partner_id, id, {world.plan}, 'MONTH', 'ACTIVE', 3, 100, 'RUB', now() - interval '30 days',
+        INSERT INTO subscriptions (partner_id, install_id, product_id, plan_id, term, status, seats, unit_price, currency,
+            starts_at, ends_at, anchor_day)
+            SELECT partner_id, id, product_id, {world.plan}, 'MONTH', 'ACTIVE', 3, 100, 'RUB', now() - interval '30 days',
                 now() + interval '1 day', 15 FROM installs WHERE subscription_kind = 'PAID';
         """
     )

@@ -77,9 +77,9 @@ async def test_many_runs_at_once_tell_once(owner: Any, world: Any, staff: Princi
 async def test_a_short_trial_hears_of_its_last_day_only(owner: Any, world: Any) -> None:
     await owner.execute(
         """
-        INSERT INTO subscriptions (partner_id, install_id, term, status, seats, unit_price, currency, starts_at,
-            ends_at, anchor_day)
-        VALUES ($1, $2, 'MONTH', 'TRIAL', 5, 0, 'RUB', $3, $4, 1)
+        INSERT INTO subscriptions (partner_id, install_id, product_id, term, status, seats, unit_price, currency,
+            starts_at, ends_at, anchor_day)
+        VALUES ($1, $2, (SELECT product_id FROM installs WHERE id = $2), 'MONTH', 'TRIAL', 5, 0, 'RUB', $3, $4, 1)
         """,
         world.partner,
         world.install,

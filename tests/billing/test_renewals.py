@@ -253,9 +253,9 @@ async def test_two_runs_at_once_make_one_invoice_and_one_charge(owner: Any, worl
 async def test_a_trial_ends_by_itself(owner: Any, world: Any) -> None:
     await owner.execute(
         """
-        INSERT INTO subscriptions (partner_id, install_id, term, status, seats, unit_price, currency, starts_at,
-            ends_at, anchor_day)
-        VALUES ($1, $2, 'MONTH', 'TRIAL', 5, 0, 'RUB', $3, $4, 1)
+        INSERT INTO subscriptions (partner_id, install_id, product_id, term, status, seats, unit_price, currency,
+            starts_at, ends_at, anchor_day)
+        VALUES ($1, $2, (SELECT product_id FROM installs WHERE id = $2), 'MONTH', 'TRIAL', 5, 0, 'RUB', $3, $4, 1)
         """,
         world.partner,
         world.install,

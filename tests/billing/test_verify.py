@@ -26,9 +26,9 @@ BREAK = {
     "legal_entity, year, sequence, number, kind, period_start, currency, total, due_at) SELECT partner_id, install_id, "
     "subscription_id, legal_entity, year, sequence + 1, 'x', kind, period_start, currency, total, due_at FROM invoices "
     "WHERE kind = 'RENEWAL'",
-    "one_live_subscription": "DROP INDEX uq_subscriptions_live; INSERT INTO subscriptions (partner_id, install_id, term, "
-    "status, seats, unit_price, currency, starts_at, ends_at, anchor_day) SELECT partner_id, install_id, term, 'TRIAL', "
-    "seats, unit_price, currency, starts_at, ends_at, anchor_day FROM subscriptions",
+    "one_live_subscription": "DROP INDEX uq_subscriptions_live; INSERT INTO subscriptions (partner_id, install_id, "
+    "product_id, term, status, seats, unit_price, currency, starts_at, ends_at, anchor_day) SELECT partner_id, install_id, "
+    "product_id, term, 'TRIAL', seats, unit_price, currency, starts_at, ends_at, anchor_day FROM subscriptions",
     "install_shows_its_subscription": "UPDATE installs SET subscription_kind = 'NONE'",
     "renewed_for_what_was_paid": "UPDATE invoices SET subscription_id = NULL",
     "charged_only_while_open": "ALTER TABLE invoices DROP CONSTRAINT ck_invoices_charged_while_open; "

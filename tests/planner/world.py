@@ -19,9 +19,9 @@ async def build(owner: asyncpg.Connection) -> None:
             ORDER BY a.id, b.id;
         INSERT INTO wallets (partner_id, install_id, balance, earned) SELECT partner_id, id, 1000.5, 1000.5
             FROM installs WHERE product_id = 1;
-        INSERT INTO subscriptions (partner_id, install_id, plan_id, term, status, seats, unit_price, currency, starts_at,
-            ends_at, anchor_day)
-            SELECT partner_id, id, product_id, 'MONTH', 'ACTIVE', 5, 99, 'RUB', '2026-01-31', '2026-02-28', 31
+        INSERT INTO subscriptions (partner_id, install_id, product_id, plan_id, term, status, seats, unit_price, currency,
+            starts_at, ends_at, anchor_day)
+            SELECT partner_id, id, product_id, product_id, 'MONTH', 'ACTIVE', 5, 99, 'RUB', '2026-01-31', '2026-02-28', 31
             FROM installs WHERE product_id = 1;
         INSERT INTO invoices (partner_id, install_id, legal_entity, year, sequence, number, kind, status, seats, unit_price,
             currency, total, due_at, paid_at, created_at)
