@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeVarTuple
 
-from sqlalchemy import Select, Table, false, select, text
+from sqlalchemy import Select, Table, TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Forbidden
@@ -18,6 +18,7 @@ from models.security import scope_column as scope_column
 __all__ = [
     "NO_PARTNER",
     "beyond_partners",
+    "condition",
     "owner_column",
     "partner_held_to",
     "reach",
@@ -81,19 +82,26 @@ def reach(table: Table, row: str, principal: Principal, *, partner: str, me: str
     return f"({' OR '.join(parts)})" if len(parts) > 1 else next(iter(parts), None)
 
 
+def condition(table: Table, row: str, principal: Principal) -> TextClause:
+    """The condition of hand-written SQL that a row is within the principal's reach.
+
+    Parameters:
+        row: alias of the row.
+    """
+    if principal.kind == "product":
+        # Their few doors ask for the product themselves; what is not made for them is out of reach.
+        return text("false")
+    partner = ":scope_partner" if principal.is_tenant else "granted_partner_id()"
+    held = reach(table, row, principal, partner=partner, me=":scope_user") or "true"
+    known = {"scope_partner": principal.partner_id, "scope_user": principal.user_id}
+    return text(held).bindparams(**{name: value for name, value in known.items() if f":{name}" in held})
+
+
 def scoped(statement: Select[*Columns], model: type[Base], principal: Principal) -> Select[*Columns]:
     """The statement held to the rows of ``model`` that the principal may reach."""
     table = model.__table__
-    if principal.kind == "product" or not isinstance(table, Table):
-        # Their few doors ask for the product themselves; what is not made for them is out of reach.
-        return statement.where(false())
-    partner = ":scope_partner" if principal.is_tenant else "granted_partner_id()"
-    held = reach(table, table.name, principal, partner=partner, me=":scope_user")
-    if held is None:
-        return statement
-    known = {"scope_partner": principal.partner_id, "scope_user": principal.user_id}
-    used = {name: value for name, value in known.items() if f":{name}" in held}
-    return statement.where(text(held).bindparams(**used))
+    assert isinstance(table, Table)
+    return statement.where(condition(table, table.name, principal))
 
 
 async def partner_held_to(session: AsyncSession, principal: Principal) -> int | None:

@@ -5,24 +5,43 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import models
 from core.errors import Forbidden
 from core.principal import ALL_ROWS, Principal
 from domain.bulk import BulkOperationKind
-from policies.scopes import require
+from policies.scopes import condition, require, scope_column
 
 CURSOR_ROWS = 1_000
 
-# Of each table: its permission, where its rows come from, and each column with its SQL and its own permission.
-_EXPORTS: Mapping[BulkOperationKind, tuple[str, str, Mapping[str, tuple[str, str]]]] = MappingProxyType(
+
+@dataclass(frozen=True)
+class _Source:
+    """Where rows come from.
+
+    Parameters:
+        model: their table, `t`.
+        permission: what their reader needs.
+        joined: what else their columns are taken from.
+        columns: each with its SQL and the permission that it needs besides.
+    """
+
+    model: type[models.Base]
+    permission: str
+    joined: str
+    columns: Mapping[str, tuple[str, str]]
+
+
+_SOURCES: Mapping[BulkOperationKind, _Source] = MappingProxyType(
     {
-        BulkOperationKind.PARTNER_EXPORT: (
+        BulkOperationKind.PARTNER_EXPORT: _Source(
+            models.Partner,
             "partner:read",
-            "partners t LEFT JOIN contacts c ON c.partner_id = t.id AND c.is_primary",
+            "LEFT JOIN contacts c ON c.partner_id = t.id AND c.is_primary",
             {
                 "id": ("t.id", ""),
                 "name": ("t.name", ""),
@@ -41,9 +60,10 @@ _EXPORTS: Mapping[BulkOperationKind, tuple[str, str, Mapping[str, tuple[str, str
                 "contactPhone": ("c.phone", "partner:pii"),
             },
         ),
-        BulkOperationKind.LICENSE_EXPORT: (
+        BulkOperationKind.LICENSE_EXPORT: _Source(
+            models.Install,
             "install:read",
-            "installs t JOIN partners p ON p.id = t.partner_id JOIN products ON products.id = t.product_id "
+            "JOIN partners p ON p.id = t.partner_id JOIN products ON products.id = t.product_id "
             "LEFT JOIN subscriptions s ON s.install_id = t.id AND s.status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')",
             {
                 "id": ("t.id", ""),
@@ -56,9 +76,10 @@ _EXPORTS: Mapping[BulkOperationKind, tuple[str, str, Mapping[str, tuple[str, str
                 "autoRenew": ("s.auto_renew", "subscription:read"),
             },
         ),
-        BulkOperationKind.PAYMENT_EXPORT: (
+        BulkOperationKind.PAYMENT_EXPORT: _Source(
+            models.Payment,
             "payment:read",
-            "payments t JOIN partners p ON p.id = t.partner_id JOIN invoices i ON i.id = t.invoice_id",
+            "JOIN partners p ON p.id = t.partner_id JOIN invoices i ON i.id = t.invoice_id",
             {
                 "id": ("t.id", ""),
                 "partner": ("p.name", "partner:read"),
@@ -83,13 +104,11 @@ class Export:
         columns: names of the columns; those that the caller may not read are left out.
         rows: the statement of the rows, whose first column is the partner.
         counted: the statement of their number.
-        parameters: of both statements.
     """
 
     columns: list[str]
-    rows: str
-    counted: str
-    parameters: Mapping[str, Any]
+    rows: Select[Any]
+    counted: Select[int]
 
 
 def export_of(actor: Principal, kind: BulkOperationKind) -> Export:
@@ -98,24 +117,23 @@ def export_of(actor: Principal, kind: BulkOperationKind) -> Export:
     Raises:
         Forbidden: the actor may not read such rows.
     """
-    permission, source, columns = _EXPORTS[kind]
-    require(actor, permission, f"BulkOperationKind.{kind}")
+    source = _SOURCES[kind]
+    require(actor, source.permission, f"BulkOperationKind.{kind}")
     if actor.needs_grant:
         raise Forbidden(ALL_ROWS, f"BulkOperationKind.{kind}")
-    shown = {name: sql for name, (sql, needs) in columns.items() if not needs or needs in actor.permissions}
-    of_partner = "t.id" if kind is BulkOperationKind.PARTNER_EXPORT else "t.partner_id"
-    held = f"WHERE {of_partner} = :partner_id" if actor.is_tenant else ""
+    table = cast("Table", source.model.__table__)
+    shown = {name: sql for name, (sql, needs) in source.columns.items() if not needs or needs in actor.permissions}
+    cells: list[ColumnElement[Any]] = [literal_column(sql) for sql in (f"t.{scope_column(table)}", *shown.values())]
+    rows, within = text(f"{table.name} t {source.joined}"), condition(table, "t", actor)
     return Export(
         columns=list(shown),
-        rows=f"SELECT {of_partner}, {', '.join(shown.values())} FROM {source} {held} ORDER BY t.id",
-        counted=f"SELECT count(*) FROM {source} {held}",
-        parameters={"partner_id": actor.partner_id} if actor.is_tenant else {},
+        rows=select(*cells).select_from(rows).where(within).order_by(text("t.id")),
+        counted=select(func.count()).select_from(rows).where(within),
     )
 
 
 async def rows_of(session: AsyncSession, export: Export) -> AsyncIterator[list[tuple[Any, ...]]]:
     """The rows, some at a time, each with its partner before its cells."""
-    statement = text(export.rows).execution_options(yield_per=CURSOR_ROWS)
-    result = await session.stream(statement, export.parameters)
+    result = await session.stream(export.rows.execution_options(yield_per=CURSOR_ROWS))
     async for rows in result.partitions():
         yield [tuple(row) for row in rows]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO, Any
 
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
@@ -233,7 +233,7 @@ async def _write(begun: _Try, file: IO[bytes]) -> _Seen:
     seen = _Seen(export.columns, set())
     with TableWriter(file, operation.format, export.columns) as writer:
         async with transaction(begun.actor, snapshot=True) as session:
-            count = int(await session.scalar(text(export.counted), export.parameters) or 0)
+            count = await session.scalar(export.counted) or 0
             await begun.progress(0, count)
             async for rows in rows_of(session, export):
                 await asyncio.to_thread(writer.add, [row[1:] for row in rows])

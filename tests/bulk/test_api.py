@@ -12,9 +12,12 @@ import pytest
 from core.crypto import hash_password
 from core.database import transaction
 from core.ids import encode_id
-from core.principal import SYSTEM
+from core.principal import SYSTEM, Principal
+from domain.bulk import BulkOperationKind
+from policies.roles import ROLES
 from services import access, bulk
 from services.bulk import runner
+from services.bulk.exports import export_of, rows_of
 from services.bulk.tables import read_table
 from tests.bulk.conftest import LINK, READ, Work, ask, export
 from tests.factories.world import a_partner
@@ -230,6 +233,10 @@ async def test_partners_export_their_own_rows(owner: asyncpg.Connection, work: W
     operation = (await export(http, "PARTNER_EXPORT", "CSV"))["bulkOperation"]["id"]
     await work(operation)
     assert [row[1] for row in read_table((await download(http, operation)).content)[1:]] == ["Mine"]
+    tenant = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1], partner_id=mine.id)
+    async with transaction(SYSTEM) as session:
+        found_rows = [rows async for rows in rows_of(session, export_of(tenant, BulkOperationKind.PARTNER_EXPORT))]
+    assert [[row[0] for row in rows] for rows in found_rows] == [[mine.id]], "the statement holds without the database"
     http.headers["Authorization"] = f"Bearer {tokens[1]}"
     assert await ask(http, READ, id=operation) is None
     refused = await http.post("/graphql", json={"query": LINK, "variables": {"id": operation}})
