@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from core.principal import Principal
 from planner.projection import project
-from planner.reference import Reference
 from planner.run import Planner
 from planner.scalars import schema_config
 from planner.write import dumps
@@ -24,6 +23,7 @@ from policies.roles import ROLES
 from resolvers.reads import Reads
 from schema.timeline import TIMELINE_TYPES
 from tests.planner.operations import Operation, operations
+from tests.planner.reference import Reference
 from tests.planner.world import build
 
 SCHEMA = strawberry.Schema(Reads, types=TIMELINE_TYPES, config=schema_config())
