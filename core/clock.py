@@ -1,8 +1,11 @@
-"""The only source of the current time, so that a year of billing can run in a second."""
+"""The only source of the current time, so that a year of billing can run in a second; and of the zone of our days."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from core.settings import get_settings
 
 _offset = timedelta(0)
 
@@ -22,3 +25,8 @@ def reset() -> None:
     """Return to the real time."""
     global _offset
     _offset = timedelta(0)
+
+
+def zone() -> ZoneInfo:
+    """The legal entity's time zone, in which days and months are counted."""
+    return ZoneInfo(get_settings().legal_entity_timezone)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock, crypto
 from core.errors import Conflict, NotFound, UserError
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from domain.billing import SubscriptionStatus
 from domain.catalog import ProductKind, ProductStatus, Term
@@ -218,7 +216,7 @@ async def begin_trial(
         currency=TRIAL_CURRENCY,
         starts_at=now,
         ends_at=ends_at,
-        anchor_day=anchor_day(now, ZoneInfo(get_settings().legal_entity_timezone)),
+        anchor_day=anchor_day(now, clock.zone()),
         auto_renew=False,
     )
     session.add(trial)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +14,6 @@ from core import clock
 from core.database import transaction
 from core.errors import Unauthenticated, UserError
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields as checks
 from domain.inn import check_inn
 from domain.moments import moment
@@ -117,7 +115,7 @@ def _moment(text: str | None) -> datetime:
     if text is None:
         return clock.now()
     try:
-        return moment(text, "paidAt", ZoneInfo(get_settings().legal_entity_timezone))
+        return moment(text, "paidAt", clock.zone())
     except checks.InvalidValue as error:
         raise Malformed(error.message, field=("paidAt",)) from None
 

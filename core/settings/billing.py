@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from core.settings.lists import DaysAfter, DaysBefore
 from core.settings.server import ServerSettings
+
+
+def _known(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("not a time zone of the IANA database, such as `Europe/Moscow`") from None
+
+
+TimeZone = Annotated[str, AfterValidator(_known)]
 
 
 class BillingSettings(ServerSettings):
     """Billing and payments"""
 
     legal_entity: str = Field(default="default", description="Code of the legal entity that issues invoices.")
-    legal_entity_timezone: str = Field(
+    legal_entity_timezone: TimeZone = Field(
         default="Europe/Moscow", description="Time zone of the legal entity's day borders."
     )
     base_currency: str = Field(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.principal import Principal
-from core.settings import get_settings
 from domain.billing import LIVE_SUBSCRIPTION, InvoiceKind, SubscriptionStatus
 from domain.periods import anchor_day
 from domain.pricing import quote
@@ -64,7 +62,7 @@ async def plan_paid(
     assert invoice.unit_price is not None
     before, now = told(subscription), clock.now()
     start = invoice.period_start if invoice.period_end > now else now
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    zone = clock.zone()
     plan = await session.get_one(Plan, invoice.plan_id)
     new = quote(
         model=plan.pricing_model,
@@ -98,7 +96,7 @@ async def bill_uncovered_seats(
     plan = await session.get(Plan, subscription.plan_id)
     if plan is None:
         return None
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    zone = clock.zone()
     months = max(1, whole_months_left(since, subscription.ends_at, subscription.anchor_day, zone))
     price = quote(
         model=plan.pricing_model,

@@ -24,8 +24,8 @@ async def coins_paid(
 ) -> None:
     """Put the coins of a paid invoice into the wallet of its install; install and invoice are locked.
 
-    The reference makes a repeat harmless, whoever settles the invoice. A card that may be charged again is kept
-    where the buyer asked for it.
+    The reference makes a repeat harmless, whoever settles the invoice. The card that paid is not kept: cards belong
+    to subscriptions.
     """
     assert invoice.coins is not None
     wallet = await ledger.open_wallet(session, partner_id=install.partner_id, install_id=install.id)

@@ -30,7 +30,7 @@ from services.billing.log import record_change, told
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, withdraw
 from services.billing.renewing import plan_charge
 from services.billing.seats import NothingToChange
-from services.billing.standing import AlreadySubscribed, NotAllowedNow, take, zone
+from services.billing.standing import AlreadySubscribed, NotAllowedNow, take
 from services.billing.subscriptions import PlanNotOffered, priced
 from services.billing.worth import add_worth
 
@@ -156,7 +156,7 @@ def _bare(values: Correction) -> None:
 
 
 def _set_period(subscription: Subscription, values: Correction, now: datetime, *, lived: bool) -> None:
-    latest = period_end(now, MOST_MONTHS_BOUGHT * 2, anchor_day(now, zone()), zone())
+    latest = period_end(now, MOST_MONTHS_BOUGHT * 2, anchor_day(now, clock.zone()), clock.zone())
     if not lived and values.get("status") in LIVE_SUBSCRIPTION:
         subscription.worth, subscription.worth_from = Decimal("0.00"), now
     elif lived:
@@ -169,7 +169,7 @@ def _set_period(subscription: Subscription, values: Correction, now: datetime, *
             f"the end may be at most {MOST_MONTHS_BOUGHT * 2} months from now", field=fields.path("endsAt")
         )
     if ends_at != subscription.ends_at:
-        subscription.anchor_day = anchor_day(ends_at, zone())
+        subscription.anchor_day = anchor_day(ends_at, clock.zone())
         subscription.invoiced_until = None
     subscription.starts_at, subscription.ends_at = starts_at, ends_at
 

@@ -22,7 +22,7 @@ from services.billing.invoices import LONGEST_NOTE, mark_paid
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, withdraw
-from services.billing.standing import InHand, look, plan_of, take, zone
+from services.billing.standing import InHand, look, plan_of, take
 from services.billing.worth import add_worth
 
 LONGEST_TRIAL_EXTENSION_DAYS = 365
@@ -82,7 +82,7 @@ async def extend_subscription(
     add_worth(subscription, paid or Decimal("0.00"), now)
     subscription.ends_at = end
     if by.months is None:
-        subscription.anchor_day = anchor_day(end, zone())
+        subscription.anchor_day = anchor_day(end, clock.zone())
     subscription.status, subscription.past_due_at = SubscriptionStatus.ACTIVE, None
     invoice = None if paid is None else await _bill(session, actor, held, paid, since, note)
     show_on_install(held.install, subscription)
@@ -108,8 +108,8 @@ async def extend_trial(
     held = await take(session, actor, action, subscription_id=subscription_id, version=version)
     subscription, before, now = held.subscription, told(held.subscription), clock.now()
     subscription.status = SubscriptionStatus.TRIAL
-    subscription.ends_at = plus_days(max(now, subscription.ends_at), days, zone())
-    subscription.anchor_day = anchor_day(subscription.ends_at, zone())
+    subscription.ends_at = plus_days(max(now, subscription.ends_at), days, clock.zone())
+    subscription.anchor_day = anchor_day(subscription.ends_at, clock.zone())
     show_on_install(held.install, subscription)
     await record_change(session, actor, subscription, "extend_trial", before, reason=reason)
     await announce(session, held.install, subscription, "subscription.changed")
@@ -124,8 +124,8 @@ def _new_end(subscription: Subscription, by: Extension) -> datetime:
     if by.months is not None:
         fields.whole(by.months, "months", least=1, most=MOST_MONTHS_BOUGHT)
         since = subscription.ends_at if alive else now
-        anchor = subscription.anchor_day if alive else anchor_day(now, zone())
-        end = period_end(since, by.months, anchor, zone())
+        anchor = subscription.anchor_day if alive else anchor_day(now, clock.zone())
+        end = period_end(since, by.months, anchor, clock.zone())
     else:
         assert by.until is not None
         end = by.until
@@ -133,7 +133,7 @@ def _new_end(subscription: Subscription, by: Extension) -> datetime:
         raise fields.InvalidValue(
             "the new end must lie in the future and after the present one", field=fields.path("until")
         )
-    if end > period_end(now, MOST_MONTHS_BOUGHT * 2, anchor_day(now, zone()), zone()):
+    if end > period_end(now, MOST_MONTHS_BOUGHT * 2, anchor_day(now, clock.zone()), clock.zone()):
         raise fields.InvalidValue(
             f"the new end may be at most {MOST_MONTHS_BOUGHT * 2} months from now", field=fields.path("until")
         )
@@ -144,7 +144,7 @@ def _begin_anew(subscription: Subscription, now: datetime) -> None:
     """Let a subscription that has ended begin again; the caller moves its end and status."""
     subscription.starts_at = now
     subscription.worth, subscription.worth_from = Decimal("0.00"), now
-    subscription.anchor_day = anchor_day(now, zone())
+    subscription.anchor_day = anchor_day(now, clock.zone())
     subscription.canceled_at = subscription.invoiced_until = None
     subscription.cancel_at_period_end = False
 
@@ -160,7 +160,7 @@ async def _bill(
     """The invoice of an extension that was paid outside, settled by hand."""
     subscription = held.subscription
     plan = await plan_of(session, subscription)
-    end = subscription.ends_at.astimezone(zone()).date().isoformat()
+    end = subscription.ends_at.astimezone(clock.zone()).date().isoformat()
     invoice = await issue_invoice(
         session,
         actor,

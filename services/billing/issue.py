@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -65,7 +64,7 @@ async def issue_invoice(session: AsyncSession, actor: Principal, draft: Draft) -
     """Write the invoice with its lines under the next number of legal entity and year."""
     settings = get_settings()
     now = clock.now()
-    year = now.astimezone(ZoneInfo(settings.legal_entity_timezone)).year
+    year = now.astimezone(clock.zone()).year
     entity = await legal_entities.issuing(session, settings.legal_entity)
     vat_rate = None if entity is None else entity.vat_rate
     total = sum((line.amount for line in draft.lines), Decimal(0))

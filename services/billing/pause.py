@@ -14,7 +14,7 @@ from policies.scopes import require
 from services.billing.announce import announce, show_on_install
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, withdraw
-from services.billing.standing import take, zone
+from services.billing.standing import take
 from services.billing.worth import worth_at
 
 LONGEST_REASON = 500
@@ -54,7 +54,7 @@ async def resume_subscription(
     subscription, before, now = held.subscription, told(held.subscription), clock.now()
     assert subscription.paused_at is not None
     subscription.ends_at = now + (subscription.ends_at - subscription.paused_at)
-    subscription.anchor_day = anchor_day(subscription.ends_at, zone())
+    subscription.anchor_day = anchor_day(subscription.ends_at, clock.zone())
     subscription.worth_from = now
     subscription.paused_at = None
     show_on_install(held.install, subscription)

@@ -26,7 +26,7 @@ from services.billing.orders import CHANGE_ORDERS, RENEWALS, waiting, withdraw
 from services.billing.payments import new_payment
 from services.billing.seats import NothingToChange
 from services.billing.settle import settle_free
-from services.billing.standing import InHand, NotAllowedNow, look, plan_of, take, zone
+from services.billing.standing import InHand, NotAllowedNow, look, plan_of, take
 from services.billing.subscriptions import PlanNotOffered, priced
 from services.billing.worth import worth_at
 
@@ -72,7 +72,7 @@ async def preview_change(
     _, new = await _new_price(session, actor, subscription, wanted, when=when, lock=False)
     if when == ChangeWhen.NOW:
         return _with_credit(subscription, new)
-    ends_at = period_end(subscription.ends_at, new.months, subscription.anchor_day, zone())
+    ends_at = period_end(subscription.ends_at, new.months, subscription.anchor_day, clock.zone())
     return ChangeQuote(new, Decimal("0.00"), new.total, subscription.ends_at, ends_at)
 
 
@@ -231,7 +231,7 @@ def _base(subscription: Subscription, when: ChangeWhen) -> _Base:
 def _with_credit(subscription: Subscription, new: Quote) -> ChangeQuote:
     now = clock.now()
     try:
-        return change_quote(new=new, credit=worth_at(subscription, now), now=now, zone=zone())
+        return change_quote(new=new, credit=worth_at(subscription, now), now=now, zone=clock.zone())
     except CreditTooLarge as error:
         raise CreditExceedsPrice(f"{error}; change the plan at the renewal", field=("input", "when")) from None
 
@@ -249,7 +249,7 @@ async def _bill(session: AsyncSession, actor: Principal, held: InHand, plan: Pla
     credit = min(change.credit, new.total)
     if credit > 0:
         was = await plan_of(session, subscription)
-        until = subscription.ends_at.astimezone(zone()).date()
+        until = subscription.ends_at.astimezone(clock.zone()).date()
         lines.append(DraftLine(f"{was.name}, unused until {until.isoformat()}", Decimal(1), -credit, -credit))
     return await issue_invoice(
         session,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -34,7 +33,7 @@ log = get_logger("services.billing.reconciliation")
 
 def yesterday() -> date:
     """The legal entity's day before today."""
-    return clock.now().astimezone(_zone()).date() - timedelta(days=1)
+    return clock.now().astimezone(clock.zone()).date() - timedelta(days=1)
 
 
 async def request(session: AsyncSession, actor: Principal, *, day: date) -> OutboxMessage:
@@ -170,9 +169,5 @@ async def _count(report_id: int, *, checked: int, unanswered: int) -> None:
 
 
 def _bounds(day: date) -> tuple[datetime, datetime]:
-    start = datetime.combine(day, time(), _zone())
-    return start, datetime.combine(day + timedelta(days=1), time(), _zone()) - timedelta(microseconds=1)
-
-
-def _zone() -> ZoneInfo:
-    return ZoneInfo(get_settings().legal_entity_timezone)
+    start = datetime.combine(day, time(), clock.zone())
+    return start, datetime.combine(day + timedelta(days=1), time(), clock.zone()) - timedelta(microseconds=1)

@@ -20,7 +20,6 @@ from services.billing.coins import top_up_failed
 from services.billing.locks import live_subscription
 from services.billing.log import record_change, told
 from services.billing.more_time import more_time
-from services.billing.standing import zone
 from services.billing.start import start_paid
 from services.billing.worth import add_worth
 
@@ -67,7 +66,7 @@ def _next_period(live: Subscription, invoice: Invoice) -> None:
     assert invoice.term is not None
     assert invoice.unit_price is not None
     assert invoice.seats is not None
-    live.ends_at = period_end(live.ends_at, invoice.term.months, live.anchor_day, zone())
+    live.ends_at = period_end(live.ends_at, invoice.term.months, live.anchor_day, clock.zone())
     live.plan_id, live.term, live.unit_price = invoice.plan_id, invoice.term, invoice.unit_price
     if live.pending_seats is not None:
         live.seats = invoice.seats

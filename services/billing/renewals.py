@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -178,7 +177,7 @@ def _parameters(actor: Principal) -> dict[str, Any]:
         "accounts": chargeable_accounts(),
         "zone": settings.legal_entity_timezone,
         "legal_entity": settings.legal_entity,
-        "year": now.astimezone(ZoneInfo(settings.legal_entity_timezone)).year,
+        "year": now.astimezone(clock.zone()).year,
         "number_prefix": number_prefix(settings.legal_entity),
         "first_charge_day": settings.charge_days[0],
         "actor": actor.label,

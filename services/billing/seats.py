@@ -20,7 +20,7 @@ from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.log import record_change, told
 from services.billing.orders import RENEWALS, withdraw
 from services.billing.payments import new_payment
-from services.billing.standing import InHand, look, plan_of, take, zone
+from services.billing.standing import InHand, look, plan_of, take
 from services.billing.subscriptions import InvalidSeats
 
 
@@ -155,5 +155,5 @@ def _priced(subscription: Subscription, plan: Plan | None, seats: int) -> SeatsQ
         now=clock.now(),
         ends_at=subscription.ends_at,
         anchor=subscription.anchor_day,
-        zone=zone(),
+        zone=clock.zone(),
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.errors import Conflict, UserError
 from core.principal import Principal
-from core.settings import get_settings
 from domain.billing import LIVE_SUBSCRIPTION, InvoiceKind, InvoiceStatus
 from domain.installs import InstallStatus
 from domain.subscription_actions import Standing, SubscriptionAction, blocked_because
@@ -153,8 +151,3 @@ async def plan_of(session: AsyncSession, subscription: Subscription) -> Plan:
     plan = await session.get(Plan, subscription.plan_id)
     assert plan is not None, "only a trial has no plan, and what may be done with it needs none"
     return plan
-
-
-def zone() -> ZoneInfo:
-    """The legal entity's time zone, in which days and months are counted."""
-    return ZoneInfo(get_settings().legal_entity_timezone)

@@ -1,15 +1,13 @@
-"""The beginning of a paid period, and the change log (SUB-3, SUB-7)."""
+"""The beginning of a paid period (SUB-3)."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.principal import Principal
-from core.settings import get_settings
 from domain.billing import SubscriptionStatus
 from domain.catalog import Term
 from domain.periods import anchor_day, period_end
@@ -39,7 +37,7 @@ async def start_paid(
     assert invoice.unit_price is not None
     live = await live_subscription(session, install.id)
     before = None if live is None else told(live)
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    zone = clock.zone()
     now = clock.now()
     if live is None:
         live = Subscription(partner_id=install.partner_id, install_id=install.id, product_id=install.product_id)

@@ -8,15 +8,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import clock
 from core.errors import Conflict
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from domain.outside_payments import Candidate, Money, OutsidePaymentSource
 from gateways.client_bank.parser import Document, Statement, parse
@@ -170,4 +169,4 @@ def _money(document: Document) -> Money:
 
 def _moment(day: date | None) -> datetime | None:
     """The beginning of a bank's day in the legal entity's time zone."""
-    return None if day is None else datetime.combine(day, time(), ZoneInfo(get_settings().legal_entity_timezone))
+    return None if day is None else datetime.combine(day, time(), clock.zone())

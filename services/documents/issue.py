@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -12,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.errors import NotFound, UserError
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from domain.billing import InvoiceStatus
 from domain.documents import InvoiceDocumentKind, act_moment
@@ -64,7 +62,7 @@ async def issue_document(
     lines = await session.scalars(
         select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id).order_by(InvoiceLine.position)
     )
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    zone = clock.zone()
     pdf = await render(_TEMPLATES[kind], contents(kind, invoice, lines.all(), entity, partner, dated_at, zone))
     document_id = await session.scalar(
         insert(InvoiceDocument)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.errors import NotFound, UserError
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from domain.billing import OPEN_INVOICE
 from domain.documents import InvoiceDocumentKind
@@ -85,7 +83,7 @@ async def _recipient(session: AsyncSession, partner_id: int, contact_id: int | N
 
 async def letter_of(session: AsyncSession, invoice: Invoice, document: InvoiceDocument) -> dict[str, Any]:
     """What the template of the letter names; a link to pay only where one works and is waited for."""
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    zone = clock.zone()
     link = None
     if document.kind == InvoiceDocumentKind.INVOICE and invoice.status in OPEN_INVOICE:
         working = select(Payment.payment_link).where(

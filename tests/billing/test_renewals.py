@@ -307,4 +307,7 @@ def test_wrong_schedules_are_refused_at_the_start(days: str, monkeypatch: pytest
         Settings()
     monkeypatch.setenv("KONTORA_CHARGE_DAYS", "0, 2,7")
     assert Settings().charge_days == (0, 2, 7)
+    monkeypatch.setenv("KONTORA_LEGAL_ENTITY_TIMEZONE", "Europe/Moskva")
+    with pytest.raises(ValueError, match="not a time zone"):
+        Settings()
     get_settings.cache_clear()
