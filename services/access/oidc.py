@@ -11,7 +11,6 @@ from core.settings import get_settings
 from domain.access import Entry, SignInMethod, UserKind, UserStatus
 from domain.single_sign_on import Identity, in_domains
 from models import OidcIdentity, Role, User, UserRole
-from policies.roles import PARTNER_ROLES
 from services import audit
 from services.access.challenges import Challenge, challenge_of
 from services.access.failures import Refused
@@ -99,7 +98,7 @@ async def _provided(session: AsyncSession, identity: Identity, address: str) -> 
     wanted = get_settings().oidc_role
     role_id = None
     if wanted is not None:
-        role_id = await session.scalar(select(Role.id).where(Role.name == wanted, Role.name.not_in(PARTNER_ROLES)))
+        role_id = await session.scalar(select(Role.id).where(Role.name == wanted, Role.kind == UserKind.STAFF))
         if role_id is None:
             return NO_ROLE
     name = (identity.name or "").replace("\0", "").strip()[:LONGEST_NAME_CHARS] or address
