@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core import clock
 from core.errors import KontoraError
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from domain.bulk import BulkOperationKind
 from domain.inn import check_inn
@@ -50,7 +50,7 @@ async def import_payments(
     counted = Counter(cells.get("externalId") for _, cells in rows)
     ids = [cells["externalId"] for _, cells in rows if cells.get("externalId")]
     before = await outside.known(session, OutsidePaymentSource.TABLE, ids)
-    zone = ZoneInfo(get_settings().legal_entity_timezone)
+    zone = clock.zone()
     new: list[Told] = []
     for done, (number, cells) in enumerate(rows):
         await progress(done, len(rows))

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.database import transaction
 from core.errors import Forbidden, KontoraError, Unauthenticated, UserError
-from core.principal import Principal
+from core.principal import SYSTEM, Principal
 from domain.bulk import BulkOperationKind, BulkOperationStatus, is_final
 from models import BulkOperation, BulkOperationProblem
 from services import access, access_log, audit
@@ -128,8 +128,8 @@ async def give_up(session: AsyncSession, operation_id: int) -> None:
     """End an operation that failed again and again for a reason of ours."""
     operation = await session.get_one(BulkOperation, operation_id, with_for_update=True)
     if not is_final(operation.status):
-        operation.status, operation.finished_at = BulkOperationStatus.FAILED, clock.now()
         operation.error_code, operation.error_message = "INTERNAL", "something went wrong on our side"
+        await _stop(session, operation, BulkOperationStatus.FAILED)
 
 
 async def _begin(operation_id: int) -> _Try | None:
@@ -145,9 +145,17 @@ async def _begin(operation_id: int) -> _Try | None:
         try:
             actor = await access.principal_of_user(operation.requested_by_user_id, frozenset(operation.permissions))
         except Unauthenticated:
-            operation.status, operation.finished_at = BulkOperationStatus.CANCELED, clock.now()
+            await _stop(session, operation, BulkOperationStatus.CANCELED)
             return None
     return _Try(operation, actor)
+
+
+async def _stop(session: AsyncSession, operation: BulkOperation, status: BulkOperationStatus) -> None:
+    """Bring a locked operation to an end that it has not come to by itself."""
+    before = {"status": operation.status}
+    operation.status, operation.finished_at = status, clock.now()
+    after = {"status": status, "error_code": operation.error_code}
+    await audit.record(session, SYSTEM, "bulk_operation.finish", operation, before=before, after=after)
 
 
 async def _import(begun: _Try) -> None:

@@ -209,6 +209,13 @@ async def test_what_fails_for_good_is_told_without_our_reasons(
     told = await ask(staff, READ, id=operation)
     assert (told["status"], told["errorCode"]) == ("FAILED", "INTERNAL")
     assert "reason" not in told["errorMessage"]
+    waiting = await send(staff, "name\nB\n")
+    await owner.execute("UPDATE users SET status = 'BLOCKED'")
+    assert await work(waiting) is Outcome.DONE
+    trail = await owner.fetch(
+        "SELECT after->>'status' AS status FROM audit_events WHERE action = 'bulk_operation.finish' ORDER BY id"
+    )
+    assert [row["status"] for row in trail] == ["FAILED", "CANCELED"], "whoever asked was blocked meanwhile"
 
 
 async def test_partners_export_their_own_rows(owner: asyncpg.Connection, work: Work, http: httpx.AsyncClient) -> None:
