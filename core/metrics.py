@@ -10,7 +10,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 OTHER = "other"
 # Paths are a label, so there must be few of them: each door by its first word.
-DOORS = frozenset({"graphql", "health", "metrics", "webhooks", "api", "pay", "sandbox", "static", "invoice-documents"})
+DOORS = frozenset(
+    {
+        *("graphql", "api", "webhooks", "pay", "health", "metrics", "sandbox", "static"),
+        *("invoice-documents", "partner-documents", "bulk-operations"),
+        *("sign-in", "sign-out", "set-password", "forgotten-password", "amocrm"),
+    }
+)
 
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter("kontora_requests", "Requests answered by this process.", ("door", "status"), registry=REGISTRY)

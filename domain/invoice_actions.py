@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from domain.allowed_actions import Blocked
-from domain.billing import INVOICE_TRANSITIONS, OPEN_INVOICE, InvoiceStatus, PaymentStatus
+from domain.billing import INVOICE_TRANSITIONS, WAITING_INVOICE, InvoiceStatus, PaymentStatus
 
 
 class InvoiceAction(StrEnum):
@@ -36,7 +36,7 @@ PAYMENT_ACTION_NEEDS: Mapping[PaymentAction, frozenset[str]] = MappingProxyType(
 )
 REFUNDABLE = frozenset({PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED})
 # A card that is being charged is not paid a second time.
-_PAYABLE = (OPEN_INVOICE - {InvoiceStatus.CHARGING}) | {InvoiceStatus.FAILED}
+_PAYABLE = WAITING_INVOICE - {InvoiceStatus.CHARGING}
 
 
 def invoice_blocked(action: InvoiceAction, status: InvoiceStatus) -> Blocked | None:

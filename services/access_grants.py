@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
@@ -224,13 +224,13 @@ async def expire(session: AsyncSession) -> int:
     return await _end_overdue(session)
 
 
-async def _end_overdue(session: AsyncSession, *conditions: object) -> int:
+async def _end_overdue(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
     now = clock.now()
     overdue = text(
         "(access_grants.status = 'APPROVED' AND access_grants.expires_at <= :now) "
         "OR (access_grants.status = 'REQUESTED' AND access_grants.created_at <= :asked_before)"
     ).bindparams(now=now, asked_before=now - REQUEST_LIVES)
-    found = select(AccessGrant).where(AccessGrant.status.in_(OPEN), overdue, *conditions)  # type: ignore[arg-type]
+    found = select(AccessGrant).where(AccessGrant.status.in_(OPEN), overdue, *conditions)
     grants: Sequence[AccessGrant] = (
         await session.scalars(found.order_by(AccessGrant.id).limit(CHUNK).with_for_update(skip_locked=True))
     ).all()

@@ -41,7 +41,6 @@ from services.access.totp import (
     own_factor,
     regenerate_recovery_codes,
     start_enrolment,
-    user_with_email,
 )
 from services.access.totp import disable as disable_totp
 from services.access.totp import reset as reset_totp
@@ -52,6 +51,7 @@ from services.access.users import (
     unblock_user,
     update_own_profile,
     update_user,
+    user_with_email,
 )
 
 __all__ = [

@@ -15,7 +15,7 @@ from models import ApiToken, Session, User
 from policies.scopes import scoped
 from services import audit
 from services.access.granting import user_to_manage
-from services.access.sessions import NoSession, end_other_sessions, end_sessions_of
+from services.access.sessions import NoSession, end_other_sessions, end_session, end_sessions_of
 
 SHOWN_SESSIONS = 100
 
@@ -110,8 +110,5 @@ async def _session(session: AsyncSession, actor: Principal, session_id: int) -> 
 
 async def _end(session: AsyncSession, actor: Principal, found: Session, reason: str) -> Session:
     await session.refresh(found, with_for_update=True)
-    if found.revoked_at is None:
-        found.revoked_at = clock.now()
-        found.revoked_reason = reason
-        await audit.record(session, actor, "session.revoke", found, before=None, after={"reason": reason})
+    await end_session(session, actor, found, reason)
     return found

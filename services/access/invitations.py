@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound, UserError
 from core.principal import Principal
+from domain import fields
 from domain.access import UserKind, UserStatus
 from models import Partner, User
 from policies.scopes import scoped
@@ -55,7 +56,7 @@ async def invite_user(
     kind = UserKind.STAFF if belongs_to is None else UserKind.PARTNER
     roles = await roles_for(session, actor, kind, role_ids)
     if not roles:
-        raise UserError("a user has at least one role", code="INVALID_VALUE", field=("input", "roleIds"))
+        raise fields.InvalidValue("a user has at least one role", field=fields.path("roleIds"))
     await check_given(session, own, kind, roles, permissions)
     user = User(kind=kind, partner_id=belongs_to, **checked(values))
     await add(session, user)

@@ -73,7 +73,7 @@ async def refresh_session(session: AsyncSession, *, refresh_token: str) -> Signe
     found = await session.get(Session, token.session_id, with_for_update=True)
     assert found is not None, "a refresh token belongs to a session"
     if token.used_at is not None:
-        await _end(session, ANONYMOUS, found, "refresh token used twice")
+        await end_session(session, ANONYMOUS, found, "refresh token used twice")
         return None
     user = await session.get(User, found.user_id)
     assert user is not None, "a session belongs to a user"
@@ -112,6 +112,14 @@ async def sign_out(session: AsyncSession, actor: Principal) -> Session:
     return found
 
 
+async def end_session(session: AsyncSession, actor: Principal, found: Session, reason: str) -> None:
+    """End a locked session; one that has ended stays as it is."""
+    if found.revoked_at is None:
+        found.revoked_at = clock.now()
+        found.revoked_reason = reason
+        await audit.record(session, actor, "session.revoke", found, before=None, after={"reason": reason})
+
+
 async def end_sessions_of(session: AsyncSession, user_id: int, reason: str) -> None:
     """End all sessions of a user at once."""
     await session.execute(
@@ -128,13 +136,6 @@ async def end_other_sessions(session: AsyncSession, actor: Principal, reason: st
     )
     ended = await session.scalars(others.values(revoked_at=clock.now(), revoked_reason=reason).returning(Session.id))
     return len(ended.all())
-
-
-async def _end(session: AsyncSession, actor: Principal, found: Session, reason: str) -> None:
-    if found.revoked_at is None:
-        found.revoked_at = clock.now()
-        found.revoked_reason = reason
-        await audit.record(session, actor, "session.revoke", found, before=None, after={"reason": reason})
 
 
 def _lifetime() -> timedelta:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.crypto import encrypt
-from core.errors import Conflict, NotFound, UserError
+from core.errors import Conflict, UserError
 from core.principal import Principal
 from core.settings import get_settings
 from domain.factors import ENROLMENT_LIFE, FRESH_SIGN_IN, new_secret, otpauth_uri
@@ -198,18 +198,6 @@ async def reset(session: AsyncSession, actor: Principal, *, user_id: int, reason
     await end_sessions_of(session, user.id, "second factor reset")
     told = {"reason": reason.strip()}
     await audit.record(session, actor, "second_factor.reset", user, before={"enrolled": True}, after=told)
-    return user
-
-
-async def user_with_email(session: AsyncSession, email: str) -> User:
-    """The user who signs in with an address.
-
-    Raises:
-        NotFound: nobody does.
-    """
-    user = await session.scalar(select(User).where(User.email == email.strip().lower()))
-    if user is None:
-        raise NotFound.of(f"user {email}")
     return user
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import defer
 
 from core import clock
 from core.crypto import hash_password
-from core.errors import NotFound, UserError
+from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
 from domain.access import UserKind, UserStatus
@@ -62,6 +62,7 @@ async def update_user(
         NotFound, BeyondOwnPermissions: as in `user_to_manage`.
         Conflict: somebody changed the user since, or the email is taken.
         InvalidValue: a value cannot be right.
+        MailNotConfigured: another email, and production without a mail server that could tell the old one.
     """
     user, _ = await user_to_manage(session, actor, user_id)
     next_version(user, version)
@@ -125,6 +126,18 @@ async def unblock_user(session: AsyncSession, actor: Principal, *, user_id: int)
     return user
 
 
+async def user_with_email(session: AsyncSession, email: str) -> User:
+    """The user who signs in with an address.
+
+    Raises:
+        NotFound: nobody does.
+    """
+    user = await session.scalar(select(User).where(User.email == email.strip().lower()))
+    if user is None:
+        raise NotFound.of(f"user {email}")
+    return user
+
+
 async def add(session: AsyncSession, user: User) -> None:
     """Write a new user.
 
@@ -151,7 +164,7 @@ def checked(values: UserValues) -> UserValues:
         kept["full_name"] = fields.line(values["full_name"], "fullName")
     if "locale" in values:
         if values["locale"] not in LOCALES:
-            raise UserError(f"locale is one of {', '.join(LOCALES)}", code="INVALID_VALUE", field=fields.path("locale"))
+            raise fields.InvalidValue(f"locale is one of {', '.join(LOCALES)}", field=fields.path("locale"))
         kept["locale"] = values["locale"]
     return kept
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.principal import SYSTEM, Principal
 from domain import fields
-from domain.billing import InvoiceStatus
+from domain.billing import WAITING_INVOICE, InvoiceStatus
 from domain.installs import InstallStatus
 from domain.partners import PartnerMay
 from models import Install, Invoice, Wallet, WalletTopUp
@@ -34,7 +34,6 @@ from services.wallets.purchase import bill, check_offer
 TOP_UP = "wallet.top_up"
 MOST_PER_DAY = 100
 DAY = timedelta(days=1)
-_OPEN = (InvoiceStatus.PENDING, InvoiceStatus.CHARGING, InvoiceStatus.ACTION_REQUIRED, InvoiceStatus.FAILED)
 
 
 async def set_top_up(
@@ -120,7 +119,7 @@ async def fill_up(session: AsyncSession, wallet_id: int) -> Invoice | None:
 async def sweep_top_ups(session: AsyncSession, limit: int) -> int:
     """Ask again for wallets below their threshold that buy nothing, for a new day has come; gives how many."""
     open_purchase = select(Invoice.id).where(
-        Invoice.install_id == Wallet.install_id, Invoice.top_up, Invoice.status.in_(_OPEN)
+        Invoice.install_id == Wallet.install_id, Invoice.top_up, Invoice.status.in_(WAITING_INVOICE)
     )
     low = select(Wallet.id, Wallet.partner_id).where(
         Wallet.top_up_threshold.is_not(None), Wallet.balance < Wallet.top_up_threshold, ~open_purchase.exists()
@@ -135,9 +134,9 @@ async def _is_buying(session: AsyncSession, install: Install, rule: WalletTopUp)
     """Whether a purchase is under way, or the day has had its share of them."""
     since = clock.now() - DAY
     recent = select(Invoice.status).where(
-        Invoice.install_id == install.id, Invoice.top_up, Invoice.status.in_(_OPEN) | (Invoice.due_at > since)
+        Invoice.install_id == install.id, Invoice.top_up, Invoice.status.in_(WAITING_INVOICE) | (Invoice.due_at > since)
     )
     states = (await session.scalars(recent)).all()
-    if any(status in _OPEN for status in states):
+    if any(status in WAITING_INVOICE for status in states):
         return True
     return sum(status != InvoiceStatus.CANCELED for status in states) >= rule.most_per_day
