@@ -50,6 +50,7 @@ async def activate(_: Request, caller: WidgetCaller) -> Response:
 
 async def plans(_: Request, caller: WidgetCaller) -> Response:
     """The plans on sale for the widget, with their prices."""
+    require(caller.principal, "plan:read", "GET /api/v1/widget/plans")
     wanted = (
         select(Plan, PlanPrice)
         .join(PlanPrice, PlanPrice.plan_id == Plan.id)
@@ -90,6 +91,7 @@ async def order(request: Request, caller: WidgetCaller) -> Response:
 
 async def packages(_: Request, caller: WidgetCaller) -> Response:
     """The packages of coins on sale for the widget."""
+    require(caller.principal, "coin_package:read", "GET /api/v1/widget/packages")
     wanted = (
         select(CoinPackage)
         .where(CoinPackage.active, or_(CoinPackage.product_id.is_(None), CoinPackage.product_id == caller.product_id))

@@ -18,7 +18,7 @@ from models import Install, Partner, WidgetTokenUse
 from services.amocrm.integrations import integration_of
 
 _STATE = frozenset({"install:read"})
-_USER = frozenset({"install:read", "subscription:read", "plan:read", "wallet:read"})
+_USER = frozenset({"install:read", "subscription:read", "plan:read", "coin_package:read", "wallet:read"})
 _ADMIN = _USER | {"install:activate", "subscription:write", "invoice:read", "invoice:pay", "wallet:buy"}
 
 

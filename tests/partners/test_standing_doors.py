@@ -16,6 +16,7 @@ from domain.partners import PartnerMay, PartnerStatus, allows
 from services.access import principals
 from services.access.principals import API_TOKEN_PURPOSE, COOKIE_PURPOSE
 from tests.amocrm.conftest import DOMAIN, Crm, crm
+from tests.amocrm.test_widget import get, post
 from tests.wallets.conftest import Backend, backend
 
 __all__ = ["backend", "crm"]
@@ -117,3 +118,25 @@ async def test_amocrm_installs_again_only_where_installing_is_allowed(
     await crm.install()
     await stand(owner, status)
     assert ((await crm.install()).status_code == 200) == allows(status, PartnerMay.INSTALL), DOMAIN
+
+
+@pytest.mark.parametrize("status", list(PartnerStatus))
+async def test_a_widget_does_what_its_partner_may(crm: Crm, owner: asyncpg.Connection, status: PartnerStatus) -> None:
+    await crm.install()
+    await post(crm, await crm.token(), "activate", {})
+    bill = (await post(crm, await crm.token(), "orders", {"planId": crm.plan})).json()["invoiceNumber"]
+    await owner.execute("UPDATE installs SET status = 'INSTALLED'")
+    await stand(owner, status)
+    asked = {
+        "payments": (PartnerMay.USE, {"invoiceNumber": bill}),
+        "activate": (PartnerMay.INSTALL, {}),
+        "orders": (PartnerMay.BUY, {"planId": crm.plan}),
+    }
+    for path, (needed, body) in asked.items():
+        answer = await post(crm, await crm.token(), path, body)
+        assert answer.status_code == (403 if not allows(status, needed) else 201 if path == "orders" else 200), path
+    plans = await get(crm, await crm.token(), "plans")
+    assert plans.status_code == (200 if allows(status, PartnerMay.USE) else 403)
+    # Whatever it is, the widget learns how it stands.
+    state = await get(crm, await crm.token())
+    assert (state.status_code, state.json()["active"]) == (200, allows(status, PartnerMay.INSTALL))
