@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from core import clock, crypto
 from core.errors import KontoraError
+from core.settings import get_settings
 
 SIGNATURE = "signature"
 EXPIRES = "expires"
+DOWNLOAD_LIFETIME = timedelta(minutes=15)
 
 
 class BadLink(KontoraError):
     """The link was altered, was never ours, or has expired."""
 
     code = "BAD_LINK"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLink:
+    """Where a file is downloaded by whoever holds the link, and until when."""
+
+    url: str
+    expires_at: datetime
+
+    @classmethod
+    def to(cls, path: str, parameters: Mapping[str, str]) -> DownloadLink:
+        """The link to a path of ours; see :func:`signed_link`."""
+        link, expires_at = signed_link(path, parameters, lifetime=DOWNLOAD_LIFETIME)
+        return cls(get_settings().base_url + link, expires_at)
 
 
 def signed_link(path: str, parameters: Mapping[str, str], *, lifetime: timedelta) -> tuple[str, datetime]:

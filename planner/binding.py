@@ -276,8 +276,10 @@ def nodes_root() -> Any:
     )
 
 
-def function_root(function: Callable[..., Any], graphql_type: Any, requires: str, description: str) -> Any:
-    """A root field answered by a Python function; its arguments are those after the first, the context.
+def function_root(function: Callable[..., Any], graphql_type: Any, *, requires: str) -> Any:
+    """A root field answered by a Python function, whose docstring describes it.
+
+    Its arguments are those of the function after the first, the context.
 
     Parameters:
         requires: the permission; an empty string lets everybody in, signed in or not.
@@ -286,6 +288,7 @@ def function_root(function: Callable[..., Any], graphql_type: Any, requires: str
         name: (_described(name, parameter.annotation), parameter.default)
         for name, parameter in list(inspect.signature(function, eval_str=True).parameters.items())[1:]
     }
+    description = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
     told = f"{description} Needs `{requires}`." if requires else description
     return sourced(RootFunction(requires, function), told, graphql_type, arguments)
 

@@ -28,7 +28,7 @@ from services import access
 
 
 async def viewer(context: RunContext) -> dict[str, Any] | None:
-    """Who asks; null for callers who have not signed in."""
+    """Who asks, and what may be asked; null for callers who have not signed in."""
     return _viewer(context.principal)
 
 
@@ -127,7 +127,7 @@ async def api_token_revoke(context: MutationContext, input: ApiTokenRevokeInput)
 class AccessQueries:
     """Queries of access."""
 
-    viewer: Any = function_root(viewer, Viewer | None, "", "Who asks, and what may be asked; null without sign-in.")
+    viewer: Any = function_root(viewer, Viewer | None, requires="")
 
 
 @strawberry.type(description="Mutations of access.")

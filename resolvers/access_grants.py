@@ -32,7 +32,7 @@ async def access_grant_partners(
         str, strawberry.argument(description="At least 3 characters of the partner's name, or its number.")
     ],
 ) -> list[dict[str, Any]]:
-    """Partners that access can be asked for, at most 20: their names and ids, and nothing else."""
+    """Partners that access can be asked for, at most 20: their names and ids, and nothing else (ACC-5)."""
     async with transaction() as session:
         found = await access_grants.partners_to_ask_for(session, context.principal, query=query)
     looked_at(*(partner.partner_id for partner in found))
@@ -94,10 +94,7 @@ class AccessGrantQueries:
     """Queries of access grants."""
 
     access_grant_partners: Any = function_root(
-        access_grant_partners,
-        list[AccessGrantPartner],
-        access_grants.REQUEST,
-        "Partners that access can be asked for, at most 20: their names and ids, and nothing else (ACC-5).",
+        access_grant_partners, list[AccessGrantPartner], requires=access_grants.REQUEST
     )
 
 

@@ -70,6 +70,4 @@ async def partner_metrics(
 class ActivityQueries:
     """Queries of partners' activity beyond the tables."""
 
-    partner_metrics: Any = function_root(
-        partner_metrics, list[PartnerMetricSeries], "activity:read", "Metrics of a partner over time (MON-1)."
-    )
+    partner_metrics: Any = function_root(partner_metrics, list[PartnerMetricSeries], requires="activity:read")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import strawberry
 
 from core.database import transaction
-from domain.billing import PaymentStatus
-from models import Payment
 from planner.binding import function_root
 from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import money, open_after_commit
 from schema.billing_inputs import (
     InvoiceCancelInput,
     InvoiceMarkPaidInput,
@@ -42,9 +40,9 @@ async def subscription_preview(context: RunContext, input: SubscriptionPreviewIn
         "term": quote.term,
         "months": quote.months,
         "seats": quote.seats,
-        "unit_price": {"amount": quote.unit_price, "currency": quote.currency},
-        "per_month": {"amount": quote.per_month, "currency": quote.currency},
-        "total": {"amount": quote.total, "currency": quote.currency},
+        "unit_price": money(quote.unit_price, quote.currency),
+        "per_month": money(quote.per_month, quote.currency),
+        "total": money(quote.total, quote.currency),
     }
 
 
@@ -61,7 +59,7 @@ async def subscription_create(context: MutationContext, input: SubscriptionCreat
         unit_price=input.unit_price,
         replace=input.replace,
     )
-    _open_after_commit(context, payment)
+    open_after_commit(context, payment)
     return {"invoice": invoice.id, "payment": payment.id}
 
 
@@ -72,7 +70,7 @@ async def invoice_refresh_payment_link(
     payment = await billing.refresh_payment_link(
         context.session, context.actor, invoice_id=key_of(input.id, "Invoice", "id")
     )
-    _open_after_commit(context, payment)
+    open_after_commit(context, payment)
     return {"invoice": payment.invoice_id, "payment": payment.id}
 
 
@@ -90,18 +88,11 @@ async def invoice_cancel(context: MutationContext, input: InvoiceCancelInput) ->
     return {"invoice": invoice.id}
 
 
-def _open_after_commit(context: MutationContext, payment: Payment) -> None:
-    if payment.status == PaymentStatus.NEW:
-        context.after_commit(partial(billing.open_payment, payment.id))
-
-
 @strawberry.type(description="Queries of billing beyond the tables.")
 class BillingQueries:
     """Queries of billing beyond the tables."""
 
-    subscription_preview: Any = function_root(
-        subscription_preview, SubscriptionPreview, "plan:read", "What a subscription would cost (SUB-2)."
-    )
+    subscription_preview: Any = function_root(subscription_preview, SubscriptionPreview, requires="plan:read")
 
 
 @strawberry.type(description="Mutations of billing.")

@@ -13,6 +13,7 @@ from planner.binding import function_root
 from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import link_of
 from schema.bulk import (
     BulkOperation,
     BulkOperationCancelInput,
@@ -49,7 +50,7 @@ async def bulk_operation_link(
     async with transaction(context.principal) as session:
         key = key_of(id, "BulkOperation", "id")
         link = await bulk.download_link(session, context.principal, operation_id=key)
-    return {"url": link.url, "expires_at": link.expires_at}
+    return link_of(link)
 
 
 async def bulk_operation_progress(
@@ -70,12 +71,7 @@ async def bulk_operation_progress(
 class BulkQueries:
     """Queries of bulk operations beyond the tables."""
 
-    bulk_operation_link: Any = function_root(
-        bulk_operation_link,
-        BulkOperationLink,
-        "bulk_operation:read",
-        "A link to download an export; good for 15 minutes, for whoever holds it (PAR-5).",
-    )
+    bulk_operation_link: Any = function_root(bulk_operation_link, BulkOperationLink, requires="bulk_operation:read")
 
 
 @strawberry.type(description="Mutations of bulk operations.")
@@ -92,8 +88,5 @@ class BulkSubscriptions:
     """Subscriptions to bulk operations."""
 
     bulk_operation_progress: Any = function_root(
-        bulk_operation_progress,
-        BulkOperation | None,
-        "bulk_operation:read",
-        "The operation now, and again whenever it has come further, until its end (PAR-5).",
+        bulk_operation_progress, BulkOperation | None, requires="bulk_operation:read"
     )

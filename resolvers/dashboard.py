@@ -13,6 +13,7 @@ from core.database import transaction
 from planner.binding import function_root
 from planner.context import RunContext
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import money
 from schema.dashboard import CurrencyRatePayload, CurrencyRateSetInput, Dashboard
 from services import currencies
 from services import dashboard as figures
@@ -27,7 +28,7 @@ async def dashboard(context: RunContext) -> dict[str, Any]:
         **asdict(told),
         "mrr": _amounts(told.mrr),
         "owed": _amounts(told.owed),
-        "mrr_converted": None if converted is None else {"amount": converted, "currency": told.base_currency},
+        "mrr_converted": None if converted is None else money(converted, told.base_currency),
     }
 
 
@@ -45,14 +46,14 @@ async def currency_rate_set(context: MutationContext, input: CurrencyRateSetInpu
 
 
 def _amounts(sums: Mapping[str, Decimal]) -> list[dict[str, Any]]:
-    return [{"amount": amount, "currency": currency} for currency, amount in sums.items()]
+    return [money(amount, currency) for currency, amount in sums.items()]
 
 
 @strawberry.type(description="Queries of the dashboard.")
 class DashboardQueries:
     """Queries of the dashboard."""
 
-    dashboard: Any = function_root(dashboard, Dashboard, "dashboard:read", "Where the business stands now (ANA-1).")
+    dashboard: Any = function_root(dashboard, Dashboard, requires="dashboard:read")
 
 
 @strawberry.type(description="Mutations of rates of currencies.")

@@ -11,6 +11,7 @@ from planner.binding import function_root
 from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import link_of
 from schema.documents import (
     InvoiceDocumentIssueInput,
     InvoiceDocumentLink,
@@ -29,7 +30,7 @@ async def invoice_document_link(
         link = await documents.download_link(
             session, context.principal, document_id=key_of(id, "InvoiceDocument", "id")
         )
-    return {"url": link.url, "expires_at": link.expires_at}
+    return link_of(link)
 
 
 async def invoice_document_issue(context: MutationContext, input: InvoiceDocumentIssueInput) -> dict[str, Any]:
@@ -41,7 +42,7 @@ async def invoice_document_issue(context: MutationContext, input: InvoiceDocumen
         kind=input.kind,
     )
     link = await documents.download_link(context.session, context.actor, document_id=document.id)
-    return {"invoice_document": document.id, "link": {"url": link.url, "expires_at": link.expires_at}}
+    return {"invoice_document": document.id, "link": link_of(link)}
 
 
 async def invoice_document_send(context: MutationContext, input: InvoiceDocumentSendInput) -> dict[str, Any]:
@@ -62,10 +63,7 @@ class DocumentQueries:
     """Queries of documents beyond the tables."""
 
     invoice_document_link: Any = function_root(
-        invoice_document_link,
-        InvoiceDocumentLink,
-        "invoice_document:read",
-        "A link to download a document; good for 15 minutes, for whoever holds it (INV-4).",
+        invoice_document_link, InvoiceDocumentLink, requires="invoice_document:read"
     )
 
 

@@ -123,9 +123,7 @@ async def product_ping(context: MutationContext, input: ProductPingInput) -> dic
 class EffectsQueries:
     """Queries of effects beyond the tables."""
 
-    scheduled_jobs: Any = function_root(
-        scheduled_jobs, list[ScheduledJob], "job:read", "The jobs of the schedule by name."
-    )
+    scheduled_jobs: Any = function_root(scheduled_jobs, list[ScheduledJob], requires="job:read")
 
 
 @strawberry.type(description="Mutations of effects.")

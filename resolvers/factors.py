@@ -109,9 +109,7 @@ def _codes(found: list[str] | access.Refused) -> dict[str, Any]:
 class FactorQueries:
     """Queries of the second factor."""
 
-    second_factor: Any = function_root(
-        second_factor, SecondFactor | None, "second_factor:own", "How one's own second factor stands."
-    )
+    second_factor: Any = function_root(second_factor, SecondFactor | None, requires="second_factor:own")
 
 
 @strawberry.type(description="Mutations of the second factor.")

@@ -36,7 +36,7 @@ def optional_key(value: str | None, type_name: str, field: str) -> int | None:
     return None if value is None else key_of(value, type_name, field)
 
 
-def given(asked: Any, *, nullable: frozenset[str]) -> dict[str, Any]:
+def given(asked: Any, *, nullable: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The fields of an input that were given, under their Python names; ids and versions are left to the caller.
 
     Raises:

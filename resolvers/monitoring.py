@@ -26,9 +26,4 @@ async def system_health(context: RunContext) -> dict[str, Any]:
 class MonitoringQueries:
     """Queries of monitoring."""
 
-    system_health: Any = function_root(
-        system_health,
-        SystemHealth,
-        "health:read",
-        "How the system does: servers, queues, processes, gateways, requests (MON-2).",
-    )
+    system_health: Any = function_root(system_health, SystemHealth, requires="health:read")

@@ -13,7 +13,6 @@ The function returns a value for each field of its payload, objects as keys of t
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -86,7 +85,7 @@ def mutation(
     as_application: bool = False,
     under_grant: bool = False,
 ) -> Any:
-    """The schema field of a mutation; its docstring is the field's description.
+    """The schema field of a mutation.
 
     Parameters:
         payload: the payload type, made with `planner.binding.plain`.
@@ -98,8 +97,7 @@ def mutation(
         _under_grant.add(function)
     if as_application:
         _as_application.add(function)
-    description = inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-    return function_root(function, payload, requires, description)
+    return function_root(function, payload, requires=requires)
 
 
 async def run_mutation(call: FunctionCall, arguments: dict[str, Any], context: RunContext) -> Any:

@@ -116,9 +116,7 @@ async def partner_note_create(context: MutationContext, input: PartnerNoteCreate
 class PartnerCardQueries:
     """Queries of partners beyond the tables."""
 
-    partner_search: Any = function_root(
-        partner_search_, PartnerSearchResult, "partner:read", "Partners by what one remembers of them (PAR-2)."
-    )
+    partner_search: Any = function_root(partner_search_, PartnerSearchResult, requires="partner:read")
 
 
 @strawberry.type(description="Mutations of what belongs to a partner's card.")

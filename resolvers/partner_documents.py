@@ -15,6 +15,7 @@ from planner.context import RunContext
 from planner.scalars import write_datetime
 from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import link_of
 from schema.partner_documents import (
     PartnerDocumentCompleteInput,
     PartnerDocumentCreateInput,
@@ -38,7 +39,7 @@ async def partner_document_link(
         link = await partner_documents.download_link(
             session, context.principal, document_id=key_of(id, "PartnerDocument", "id")
         )
-    return {"url": link.url, "expires_at": link.expires_at}
+    return link_of(link)
 
 
 async def partner_document_create(context: MutationContext, input: PartnerDocumentCreateInput) -> dict[str, Any]:
@@ -117,10 +118,7 @@ class PartnerDocumentQueries:
     """Queries of partners' documents beyond the tables."""
 
     partner_document_link: Any = function_root(
-        partner_document_link,
-        PartnerDocumentLink,
-        "partner_document:read",
-        "A link to download a document; good for 15 minutes, for whoever holds it (PAR-3).",
+        partner_document_link, PartnerDocumentLink, requires="partner_document:read"
     )
 
 

@@ -13,6 +13,7 @@ from planner.binding import function_root
 from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import money
 from schema.refunds import PaymentRefundInput, PaymentRefundPayload, RefundPreview
 from services import billing
 
@@ -27,8 +28,8 @@ async def payment_preview_refund(
         )
     coins = quote.with_coins_taken_back
     return {
-        "refundable": {"amount": quote.refundable, "currency": quote.currency},
-        "with_coins_taken_back": None if coins is None else {"amount": coins, "currency": quote.currency},
+        "refundable": money(quote.refundable, quote.currency),
+        "with_coins_taken_back": None if coins is None else money(coins, quote.currency),
         "ends_subscription": quote.ends_subscription,
     }
 
@@ -53,12 +54,7 @@ async def payment_refund(context: MutationContext, input: PaymentRefundInput) ->
 class RefundQueries:
     """Queries of refunds beyond the tables."""
 
-    payment_preview_refund: Any = function_root(
-        payment_preview_refund,
-        RefundPreview,
-        "payment:refund",
-        "What may be refunded of a payment now, without doing it (INV-2).",
-    )
+    payment_preview_refund: Any = function_root(payment_preview_refund, RefundPreview, requires="payment:refund")
 
 
 @strawberry.type(description="Mutations of refunds.")

@@ -6,22 +6,19 @@ counters or products' events; every service loads its rows in the caller's scope
 
 from __future__ import annotations
 
-from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import strawberry
 
 from core.database import transaction
 from core.ids import encode_id
-from domain.billing import PaymentStatus
 from domain.proration import ChangeQuote
 from domain.subscription_actions import ChangeWhen
-from models import Payment
 from planner.binding import function_root
 from planner.context import RunContext
 from resolvers.inputs import key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import money, open_after_commit
 from schema.billing_inputs import InvoicePaymentPayload
 from schema.subscription_changes import (
     InvoiceCreateInput,
@@ -53,7 +50,7 @@ from services.billing.newest import MOST_AT_ONCE
 
 
 async def subscription_preview_seats(context: RunContext, input: SubscriptionPreviewSeatsInput) -> dict[str, Any]:
-    """What more seats would cost, without saving anything (SUB-5)."""
+    """What more seats would cost until the period ends, without saving anything (SUB-5)."""
     async with transaction(context.principal) as session:
         quote = await billing.preview_seats(
             session, context.principal, subscription_id=key_of(input.id, "Subscription", "id"), seats=input.seats
@@ -61,8 +58,8 @@ async def subscription_preview_seats(context: RunContext, input: SubscriptionPre
     return {
         "added": quote.added,
         "months": quote.months,
-        "unit_price": _money(quote.unit_price, quote.currency),
-        "total": _money(quote.total, quote.currency),
+        "unit_price": money(quote.unit_price, quote.currency),
+        "total": money(quote.total, quote.currency),
     }
 
 
@@ -80,10 +77,10 @@ async def subscription_preview_change(context: RunContext, input: SubscriptionPr
     return {
         "term": new.term,
         "seats": new.seats,
-        "unit_price": _money(new.unit_price, new.currency),
-        "price": _money(new.total, new.currency),
-        "credit": _money(change.credit, new.currency),
-        "due": _money(change.due, new.currency),
+        "unit_price": money(new.unit_price, new.currency),
+        "price": money(new.total, new.currency),
+        "credit": money(change.credit, new.currency),
+        "due": money(change.due, new.currency),
         "starts_at": change.starts_at,
         "ends_at": change.ends_at,
     }
@@ -95,7 +92,7 @@ async def subscription_preview_cancel(context: RunContext, input: SubscriptionPr
         quote = await billing.preview_cancel(
             session, context.principal, subscription_id=key_of(input.id, "Subscription", "id"), when=input.when
         )
-    return {"access_until": quote.access_until, "unused": _money(quote.unused, quote.currency)}
+    return {"access_until": quote.access_until, "unused": money(quote.unused, quote.currency)}
 
 
 async def subscription_preview_extend(context: RunContext, input: SubscriptionPreviewExtendInput) -> dict[str, Any]:
@@ -141,7 +138,7 @@ async def subscription_add_seats(context: MutationContext, input: SubscriptionAd
     changed, invoice, payment = await billing.add_seats(
         context.session, context.actor, **_target(input), seats=input.seats
     )
-    _open_after_commit(context, payment)
+    open_after_commit(context, payment)
     return {"subscription": changed.id, "invoice": invoice and invoice.id, "payment": payment and payment.id}
 
 
@@ -160,7 +157,7 @@ async def subscription_change_plan(context: MutationContext, input: Subscription
     changed, invoice, payment = await billing.change_plan_now(
         context.session, context.actor, **_target(input), wanted=wanted
     )
-    _open_after_commit(context, payment)
+    open_after_commit(context, payment)
     return {"subscription": changed.id, "invoice": invoice.id, "payment": payment and payment.id}
 
 
@@ -246,7 +243,7 @@ async def invoice_create(context: MutationContext, input: InvoiceCreateInput) ->
         currency=input.currency,
         due_days=input.due_days,
     )
-    _open_after_commit(context, payment)
+    open_after_commit(context, payment)
     return {"invoice": invoice.id, "payment": payment.id}
 
 
@@ -263,42 +260,21 @@ def _wanted(input: SubscriptionChangePlanInput | SubscriptionPreviewChangeInput)
     )
 
 
-def _money(amount: Decimal, currency: str) -> dict[str, Any]:
-    return {"amount": amount, "currency": currency}
-
-
-def _open_after_commit(context: MutationContext, payment: Payment | None) -> None:
-    if payment is not None and payment.status == PaymentStatus.NEW:
-        context.after_commit(partial(billing.open_payment, payment.id))
-
-
 @strawberry.type(description="Queries of what changes of subscriptions would mean.")
 class SubscriptionQueries:
     """Queries of what changes of subscriptions would mean."""
 
     subscription_preview_seats: Any = function_root(
-        subscription_preview_seats,
-        SubscriptionSeatsPreview,
-        "subscription:read",
-        "What more seats would cost until the period ends (SUB-5).",
+        subscription_preview_seats, SubscriptionSeatsPreview, requires="subscription:read"
     )
     subscription_preview_change: Any = function_root(
-        subscription_preview_change,
-        SubscriptionChangePreview,
-        "subscription:read",
-        "What another plan or term would cost (SUB-6).",
+        subscription_preview_change, SubscriptionChangePreview, requires="subscription:read"
     )
     subscription_preview_cancel: Any = function_root(
-        subscription_preview_cancel,
-        SubscriptionCancelPreview,
-        "subscription:read",
-        "What cancelling would mean (SUB-6).",
+        subscription_preview_cancel, SubscriptionCancelPreview, requires="subscription:read"
     )
     subscription_preview_extend: Any = function_root(
-        subscription_preview_extend,
-        SubscriptionExtendPreview,
-        "subscription:read",
-        "The end that an extension would bring (SUB-6).",
+        subscription_preview_extend, SubscriptionExtendPreview, requires="subscription:read"
     )
 
 

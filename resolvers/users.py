@@ -37,8 +37,6 @@ from schema.user_inputs import (
 )
 from services import access
 
-NO_NULLS: frozenset[str] = frozenset()
-
 
 async def own_sessions(context: RunContext) -> list[dict[str, Any]]:
     """One's own sign-ins that have not ended, the last used first (ACC-1)."""
@@ -75,7 +73,7 @@ async def user_invite(context: MutationContext, input: UserInviteInput) -> dict[
 
 async def user_update(context: MutationContext, input: UserUpdateInput) -> dict[str, Any]:
     """Change a user's name, email or language (ACC-1)."""
-    values = given(input, nullable=NO_NULLS)
+    values = given(input)
     user = await access.update_user(
         context.session,
         context.actor,
@@ -88,7 +86,7 @@ async def user_update(context: MutationContext, input: UserUpdateInput) -> dict[
 
 async def viewer_update(context: MutationContext, input: ViewerUpdateInput) -> dict[str, Any]:
     """Change one's own name or language (ACC-1)."""
-    values = cast(access.UserValues, given(input, nullable=NO_NULLS))
+    values = cast(access.UserValues, given(input))
     user = await access.update_own_profile(context.session, context.actor, values=values)
     return {"user": user.id}
 
@@ -193,7 +191,7 @@ async def role_create(context: MutationContext, input: RoleCreateInput) -> dict[
 
 async def role_update(context: MutationContext, input: RoleUpdateInput) -> dict[str, Any]:
     """Change a custom role, and within seconds what all who have it may do (ACC-2)."""
-    values = given(input, nullable=NO_NULLS)
+    values = given(input)
     role = await access.update_role(
         context.session,
         context.actor,
@@ -217,9 +215,7 @@ _PROFILE = ("email", "full_name", "locale")
 class UserQueries:
     """Queries of users."""
 
-    own_sessions: Any = function_root(
-        own_sessions, list[OwnSession], "viewer:self", "One's own sign-ins that have not ended, the last used first."
-    )
+    own_sessions: Any = function_root(own_sessions, list[OwnSession], requires="viewer:self")
 
 
 @strawberry.type(description="Mutations of users and roles.")

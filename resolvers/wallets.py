@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import strawberry
 
 from core.database import transaction
-from domain.billing import PaymentStatus
 from planner.binding import function_root
 from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
+from resolvers.values import open_after_commit
 from schema.billing_inputs import InvoicePaymentPayload
 from schema.wallet_inputs import (
     CoinPurchaseCreateInput,
@@ -27,7 +26,7 @@ from schema.wallet_inputs import (
     WalletStatement,
     WalletStatementInput,
 )
-from services import billing, wallets
+from services import wallets
 
 
 async def wallet_statement(context: RunContext, input: WalletStatementInput) -> dict[str, Any]:
@@ -82,8 +81,7 @@ async def coin_purchase_create(context: MutationContext, input: CoinPurchaseCrea
         wallet_id=key_of(input.wallet_id, "Wallet", "walletId"),
         package_id=key_of(input.package_id, "CoinPackage", "packageId"),
     )
-    if payment.status == PaymentStatus.NEW:
-        context.after_commit(partial(billing.open_payment, payment.id))
+    open_after_commit(context, payment)
     return {"invoice": invoice.id, "payment": payment.id}
 
 
@@ -119,12 +117,7 @@ async def wallet_hold_release(context: MutationContext, input: WalletHoldRelease
 class WalletQueries:
     """Queries of wallets beyond the tables."""
 
-    wallet_statement: Any = function_root(
-        wallet_statement,
-        WalletStatement,
-        "wallet:read",
-        "What a wallet held, what came and what went in a period (WAL-6).",
-    )
+    wallet_statement: Any = function_root(wallet_statement, WalletStatement, requires="wallet:read")
 
 
 @strawberry.type(description="Mutations of wallets.")

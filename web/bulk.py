@@ -16,7 +16,7 @@ from services import bulk
 from services.bulk.files import PATH
 from web.auth import principal_of_scope
 from web.body import read_body
-from web.pages import page
+from web.downloads import PRIVATE, no_file
 from web.rest import answer, rest
 
 IMPORTS = {
@@ -51,18 +51,16 @@ async def download(request: Request) -> Response:
         async with transaction() as session:
             operation = await bulk.opened_link(session, operation_id=operation_id, query=request.query_params)
     except (BadLink, UserError) as error:
-        return page("No file here", f"<p>Sorry: {error.message}. Ask for a new one.</p>", 403)
+        return no_file("file", error)
     assert operation.format is not None
     name = f"{operation.kind.value.lower().replace('_', '-')}-{operation_id}.{operation.format.ending}"
     return StreamingResponse(
         bulk.read_file(operation_id),
         media_type=MEDIA_TYPES[operation.format],
         headers={
+            **PRIVATE,
             "Content-Disposition": f'attachment; filename="{name}"',
             "Content-Length": str(operation.size_bytes),
-            "Cache-Control": "private, no-store",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
         },
     )
 

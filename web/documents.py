@@ -12,7 +12,7 @@ from core.database import transaction
 from domain.documents import InvoiceDocumentKind
 from services.documents import BadLink, opened_link
 from services.documents.links import PATH
-from web.pages import page
+from web.downloads import PRIVATE, no_file
 
 NAMES = {InvoiceDocumentKind.INVOICE: "Счёт", InvoiceDocumentKind.ACT: "Акт"}
 
@@ -25,16 +25,14 @@ async def download(request: Request) -> Response:
                 session, document_id=request.path_params["document_id"], query=request.query_params
             )
     except BadLink as error:
-        return page("No document here", f"<p>Sorry: {error.message}. Ask for a new one.</p>", 403)
+        return no_file("document", error)
     name = quote(f"{NAMES[document.kind]} {document.number}.pdf")
     return Response(
         document.content,
         media_type="application/pdf",
         headers={
+            **PRIVATE,
             "Content-Disposition": f"inline; filename=\"{document.number}.pdf\"; filename*=UTF-8''{name}",
-            "Cache-Control": "private, no-store",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
         },
     )
 

@@ -11,26 +11,22 @@ from starlette.routing import BaseRoute, Route
 
 from core.database import transaction
 from core.errors import NotFound
-from core.links import BadLink, check_link
+from core.links import DOWNLOAD_LIFETIME, BadLink, check_link
 from domain.file_names import ascii_name
 from gateways.storage.interface import FileFacts, NoSuchFile
 from gateways.storage.local import PATH as STORAGE
 from gateways.storage.local import FileDiffers
 from gateways.storage.registry import local_storage, storage
 from services.partner_documents import opened_link
-from services.partner_documents.links import LIFETIME, PATH
+from services.partner_documents.links import PATH
+from web.downloads import PRIVATE, no_file
 from web.pages import page
 from web.rest import answer, rest
 
 FOUND, FORBIDDEN, GONE = 302, 403, 404
 NO_CONTENT = 204
 # A file is somebody else's words: it is saved, and where a browser shows it all the same, it runs nothing.
-HEADERS = {
-    "Cache-Control": "private, no-store",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+HEADERS = {**PRIVATE, "Content-Security-Policy": "sandbox; default-src 'none'"}
 
 
 async def download(request: Request) -> Response:
@@ -41,7 +37,7 @@ async def download(request: Request) -> Response:
                 session, document_id=request.path_params["document_id"], query=request.query_params
             )
     except BadLink as error:
-        return page("No document here", f"<p>Sorry: {error.message}. Ask for a new one.</p>", FORBIDDEN)
+        return no_file("document", error)
     assert document.storage_key is not None, "links have no link to download them"
     assert document.file_name is not None, "a file has a name"
     assert document.content_type is not None, "a file has a type"
@@ -51,7 +47,7 @@ async def download(request: Request) -> Response:
     )
     keeper = storage()
     direct = keeper.direct_url(
-        document.storage_key, disposition=disposition, content_type=document.content_type, lifetime=LIFETIME
+        document.storage_key, disposition=disposition, content_type=document.content_type, lifetime=DOWNLOAD_LIFETIME
     )
     if direct is not None:
         return RedirectResponse(direct, FOUND, headers=HEADERS)

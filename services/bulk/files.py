@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import IO
 
 from sqlalchemy import delete, insert, literal, select
@@ -14,15 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.database import transaction
 from core.errors import Conflict
-from core.links import check_link, signed_link
+from core.links import DownloadLink, check_link
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from domain.bulk import BulkOperationStatus
 from models import BulkOperation, BulkOperationChunk
 from services.bulk.load import load
 
-LIFETIME = timedelta(minutes=15)
 PATH = "/bulk-operations"
 CHUNK_BYTES = 1_000_000
 EXPIRED_AT_ONCE = 100
@@ -32,14 +28,6 @@ class NoFile(Conflict):
     """There is nothing to download: no export, not over, somebody else's, or no longer kept."""
 
     code = "NO_FILE"
-
-
-@dataclass(frozen=True)
-class DownloadLink:
-    """Where a file is downloaded, and until when."""
-
-    url: str
-    expires_at: datetime
 
 
 async def keep_file(session: AsyncSession, operation_id: int, content: bytes | IO[bytes]) -> None:
@@ -88,8 +76,7 @@ async def download_link(session: AsyncSession, actor: Principal, *, operation_id
         raise NoFile("the file is for the person who asked for it", field=fields.path("id"))
     if operation.kind.is_import or operation.status is not BulkOperationStatus.COMPLETED or operation.file_expired:
         raise NoFile("there is no file to download", field=fields.path("id"))
-    link, expires_at = signed_link(f"{PATH}/{operation_id}/file", {}, lifetime=LIFETIME)
-    return DownloadLink(get_settings().base_url + link, expires_at)
+    return DownloadLink.to(f"{PATH}/{operation_id}/file", {})
 
 
 async def opened_link(session: AsyncSession, *, operation_id: int, query: Mapping[str, str]) -> BulkOperation:

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
-from core.links import BadLink, check_link, signed_link
+from core.links import BadLink, DownloadLink, check_link
 from core.looks import looked_at
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from models import InvoiceDocument
 from policies.scopes import scoped
 from services import access_log
 
-__all__ = ["PATH", "BadLink", "DownloadLink", "download_link", "opened_link"]
+__all__ = ["PATH", "BadLink", "download_link", "opened_link"]
 
-LIFETIME = timedelta(minutes=15)
 PATH = "/invoice-documents"
-
-
-@dataclass(frozen=True)
-class DownloadLink:
-    """Where a document is downloaded, and until when."""
-
-    url: str
-    expires_at: datetime
 
 
 async def download_link(
@@ -47,8 +35,7 @@ async def download_link(
         raise NotFound.of("InvoiceDocument", field=fields.path(field))
     looked_at(partner_id)
     told = await access_log.signed_terms(session, actor)
-    link, expires_at = signed_link(f"{PATH}/{document_id}", told, lifetime=LIFETIME)
-    return DownloadLink(get_settings().base_url + link, expires_at)
+    return DownloadLink.to(f"{PATH}/{document_id}", told)
 
 
 async def opened_link(session: AsyncSession, *, document_id: int, query: Mapping[str, str]) -> InvoiceDocument:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import NotFound
-from core.links import BadLink, check_link, signed_link
+from core.links import BadLink, DownloadLink, check_link
 from core.looks import looked_at
 from core.principal import Principal
-from core.settings import get_settings
 from domain import fields
 from domain.partner_documents import PartnerDocumentStatus
 from models import PartnerDocument
 from policies.scopes import scoped
 from services import access_log
-from services.documents.links import DownloadLink
 from services.partner_documents.states import DocumentNotReady
 
-__all__ = ["PATH", "BadLink", "DownloadLink", "download_link", "opened_link"]
+__all__ = ["PATH", "BadLink", "download_link", "opened_link"]
 
-LIFETIME = timedelta(minutes=15)
 PATH = "/partner-documents"
 PARTNER = "partner"
 
@@ -48,8 +44,7 @@ async def download_link(session: AsyncSession, actor: Principal, *, document_id:
     told = await access_log.signed_terms(session, actor)
     if actor.is_tenant:
         told[PARTNER] = str(actor.partner_id)
-    link, expires_at = signed_link(f"{PATH}/{document_id}", told, lifetime=LIFETIME)
-    return DownloadLink(get_settings().base_url + link, expires_at)
+    return DownloadLink.to(f"{PATH}/{document_id}", told)
 
 
 async def opened_link(session: AsyncSession, *, document_id: int, query: Mapping[str, str]) -> PartnerDocument:
