@@ -23,7 +23,7 @@ from core.settings import get_settings
 RESULTS = Path(__file__).parent / "RESULTS.md"
 HEAD = "# What `make bench` measured\n"
 # Whose database is kept between runs, for it takes long to fill and is only read; the others begin with an empty one.
-KEPT = frozenset({"reading"})
+KEPT = frozenset({"reading", "search"})
 # Title and measurement; the measurement takes the address of its database and gives its section.
 BENCHES: Mapping[str, tuple[str, Callable[[str], str]]] = MappingProxyType(
     {

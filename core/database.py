@@ -28,6 +28,8 @@ GRANT_SETTING = "kontora.access_grant_id"
 WRITE_LOCK_TIMEOUT_MS = 10_000
 # How much of a query's trigrams some stretch of a text must have to be like it, for the operator `%>`.
 WORD_LIKENESS = {"pg_trgm.word_similarity_threshold": "0.45"}
+# One plan for all values, by an index: what a value is worth must not be guessed.
+BY_INDEX = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "max_parallel_workers_per_gather": "0"}
 # What tells that the database cannot be reached, or refuses.
 DATABASE_ERRORS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
@@ -103,7 +105,7 @@ def engine() -> AsyncEngine:
     return here.engine
 
 
-def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False, custom_plans: bool = False) -> ReadPool:
+def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False, by_index: bool = False) -> ReadPool:
     """The reading pool of this event loop: autocommit, statement timeout, no reset query.
 
     Parameters:
@@ -111,15 +113,15 @@ def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False, cus
         grantee: connect as the role that row-level security holds to the partner of a live access grant.
         primary: the main database even where there is a replica: for what was written a moment ago, and for
             statements that write the access log.
-        custom_plans: plan each time anew and by indexes, for searches whose price the planner cannot guess.
+        by_index: plan once for all values, and by indexes: for searches, and for rows by their keys.
     """
     here = _connections()
     settings = get_settings()
     url = database_url() if primary or settings.read_database_url is None else settings.read_database_url
     role = TENANT_ROLE if tenant else GRANTEE_ROLE if grantee else APP_ROLE
-    pool = here.pools.get((role, url, custom_plans))
+    pool = here.pools.get((role, url, by_index))
     if pool is None:
-        pool = here.pools[role, url, custom_plans] = ReadPool(
+        pool = here.pools[role, url, by_index] = ReadPool(
             url,
             size=settings.database_pool_size,
             statement_cache_size=500,
@@ -129,9 +131,8 @@ def read_pool(*, tenant: bool, grantee: bool = False, primary: bool = False, cus
                 "statement_timeout": str(settings.statement_timeout_ms),
                 "application_name": "kontora-read",
                 "jit": "off",
-                "plan_cache_mode": "force_custom_plan" if custom_plans else "auto",
-                "enable_seqscan": "off" if custom_plans else "on",
                 **WORD_LIKENESS,
+                **(BY_INDEX if by_index else {}),
                 # Reads write nothing but the access log; waiting for the disk would cost most of a small read.
                 "synchronous_commit": "on" if settings.access_log_sync else "off",
             },
@@ -157,10 +158,12 @@ def statement_pool() -> ReadPool:
     return here.statements
 
 
-def read_pool_of(principal: Principal, *, primary: bool = False) -> ReadPool:
+def read_pool_of(principal: Principal, *, primary: bool = False, by_index: bool = False) -> ReadPool:
     """The reading pool whose role is the principal's; what our staff read is logged, so not on a replica."""
     staff = principal.kind == "staff"
-    return read_pool(tenant=principal.is_tenant, grantee=principal.needs_grant, primary=primary or staff)
+    return read_pool(
+        tenant=principal.is_tenant, grantee=principal.needs_grant, primary=primary or staff, by_index=by_index
+    )
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -25,8 +26,17 @@ PARTNER_TEXT = "partner_search_text(name, legal_name, inn, amocrm_domain)"
 CONTACT_TEXT = "contact_search_text(full_name, email, phone)"
 
 
-def _trigrams(name: str) -> Index:
-    return Index(name, "search_text", postgresql_using="gin", postgresql_ops={"search_text": "gin_trgm_ops"})
+def _beginnings(name: str, sql: str) -> Index:
+    """Finds texts by how they begin, whatever the database's collation."""
+    return Index(name, literal_column(sql).label("text"), "id", postgresql_ops={"text": "text_pattern_ops"})
+
+
+def _search_indexes(table: str) -> tuple[Index, Index]:
+    """Pieces of four characters find parts; trigrams find parts of three, and what is only like the query."""
+    trigrams = Index(
+        f"ix_{table}_search_text", "search_text", postgresql_using="gin", postgresql_ops={"search_text": "gin_trgm_ops"}
+    )
+    return trigrams, Index(f"ix_{table}_search_pieces", text("search_pieces(search_text)"), postgresql_using="gin")
 
 
 class Partner(Keyed, Updated, Base):
@@ -42,7 +52,9 @@ class Partner(Keyed, Updated, Base):
         CheckConstraint("branch_count >= 0", name="branch_count_not_negative"),
         Index("ix_partners_name_order", text("name"), "id"),
         Index("ix_partners_segment", "segment", "id"),
-        _trigrams("ix_partners_search_text"),
+        _beginnings("ix_partners_name_beginning", "search_fold(name)"),
+        _beginnings("ix_partners_domain_beginning", "lower(amocrm_domain)"),
+        *_search_indexes("partners"),
     )
 
     name: Mapped[str]
@@ -72,7 +84,8 @@ class Contact(Keyed, Updated, Base):
     __table_args__ = (
         Index("uq_contacts_primary", "partner_id", unique=True, postgresql_where=text("is_primary")),
         UniqueConstraint("partner_id", "amocrm_user_id"),
-        _trigrams("ix_contacts_search_text"),
+        Index("ix_contacts_phone", text("search_phone(phone)")),
+        *_search_indexes("contacts"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)

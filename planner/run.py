@@ -111,23 +111,24 @@ class Planner:
             return Answer.refused(told(StatementTimeout("the query took too long; ask for less")))
 
     async def _query(self, plan: Plan, values: VariableValues, context: RunContext) -> Answer:
-        pool = read_pool_of(context.principal)
         statement = plan.statement
         data: dict[str, Any] = {}
         if plan.looks and lacks_reason(context.principal):
             await find_reason(context)
         if statement is not None:
+            pool = read_pool_of(context.principal)
             data = statement.write(await pool.fetch(statement.sql, *fill(statement.slots, values, context)))
             if not plan.functions and not plan.constants:
                 return Answer(data, cost=plan.cost)
         data.update(plan.constants)
+        by_key = read_pool_of(context.principal, by_index=True)
         for call in plan.functions:
             bound = replace(call, variables=values)
             with gathered() as looked:
                 answer = await call.function(context, **self.arguments(call.selected, values))
             if (looked or bound.payload.looks) and lacks_reason(context.principal):
                 await find_reason(context)
-            data[call.selected.key] = await bound.write(answer, pool, replace(context, looked=sorted(looked)))
+            data[call.selected.key] = await bound.write(answer, by_key, replace(context, looked=sorted(looked)))
         return Answer({key: data[key] for key in plan.keys}, cost=plan.cost)
 
     async def _mutate(

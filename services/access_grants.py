@@ -70,8 +70,7 @@ async def partners_to_ask_for(session: AsyncSession, actor: Principal, *, query:
             SELECT id, name FROM partners
             WHERE id = CAST(:number AS bigint) OR (
                 CAST(:number AS bigint) IS NULL
-                AND partner_search_text(name, legal_name, inn, amocrm_domain) LIKE '%' || :part || '%'
-                AND partner_search_text(name, '', '', '') LIKE '%' || :part || '%')
+                AND search_text LIKE '%' || :part || '%' AND search_fold(name) LIKE '%' || :part || '%')
             ORDER BY id LIMIT :most
             """
         ),

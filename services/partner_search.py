@@ -1,12 +1,16 @@
-"""Search over partners and their people: parts of words first, then words with typing errors (PAR-2)."""
+"""Search over partners and their people: whole values, beginnings, parts, and texts with a wrong letter (PAR-2).
+
+One step after another, the next one only where those before have not filled the page; the widest ones only where
+nothing was found. Each step is one statement by an index that was made for it (`services.partner_search_sql`).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import asyncpg
@@ -15,54 +19,17 @@ from core.database import driver_connection, read_pool, transaction
 from core.principal import Principal
 from domain import fields
 from domain.partners import PartnerStatus
-from domain.search_text import fold
+from domain.search_text import PIECE_CHARS, fold, phone_digits, pieces, pieces_with_a_wrong_letter, whole_of
 from policies.scopes import partner_held_to, require
+from services import partner_search_sql as sql
 
 FEWEST_CHARS = 3
 LONGEST_QUERY = 100
 MOST = 50
-# How many matches are ranked: a part of a word that half of all partners have need not be ranked among all of them.
-RANKED = 200
 PERSON = "partner:pii"
-
-# Parameters are numbered where a statement is put together.
-_SCOPE = "(CAST(:partner_id AS bigint) IS NULL OR p.id = :partner_id)"
-_FILTERS = """
-    AND (CAST(:statuses AS text[]) IS NULL OR p.status = ANY (:statuses))
-    AND (CAST(:segment AS text) IS NULL OR p.segment = :segment)
-    AND (CAST(:manager AS bigint) IS NULL OR p.account_manager_id = :manager)
-"""
-_BY_CARD = f"""
-    SELECT p.id, false AS by_person, lower(p.name) = CAST(:typed AS text) OR p.inn = :typed AS whole,
-        p.search_text AS found FROM partners p
-    WHERE p.search_text {{matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
-"""
-_BY_PERSON = f"""
-    SELECT p.id, true, c.email = :typed, c.search_text FROM contacts c JOIN partners p ON p.id = c.partner_id
-    WHERE c.search_text {{person_matches}} AND {_SCOPE} {_FILTERS} LIMIT {RANKED}
-"""
-# Whole numbers and addresses are few and have indexes of their own.
-_WHOLE_INN = (
-    f"SELECT p.id, false AS by_person, 5.0 AS score FROM partners p WHERE p.inn = :typed AND {_SCOPE} {_FILTERS}"
-)
-_WHOLE_EMAIL = f"""
-    SELECT DISTINCT p.id, true AS by_person, 5.0 AS score FROM contacts c JOIN partners p ON p.id = c.partner_id
-    WHERE c.email = :typed AND {_SCOPE} {_FILTERS}
-"""
-_WHOLE = " ORDER BY id DESC LIMIT CAST(:first AS bigint)"
-_INN = re.compile(r"[0-9]{10}|[0-9]{12}")
-# Of two parts the one that fills more of its text fits better; likeness, which is slow, ranks only what has no part.
-_PART = """
-    CASE WHEN whole THEN 4
-         WHEN starts_with(found, CAST(:asked AS text)) THEN 3
-         WHEN strpos(found, ' ' || :asked) > 0 THEN 2
-         ELSE 1 END + length(CAST(:asked AS text))::float / greatest(length(found), 1)
-"""
-_LIKE = "word_similarity(CAST(:asked AS text), found)"
-_RANK = """
-    SELECT id, bool_and(by_person) AS by_person, max({score}) AS score
-    FROM ({sources}) AS candidates GROUP BY id ORDER BY score DESC, id DESC LIMIT CAST(:first AS bigint)
-"""
+COMMON_LIVES_SECONDS = 3_600
+# No text that is kept has this character, so it is after all that begin with the same.
+_LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True)
@@ -103,88 +70,109 @@ async def search(
     """
     require(actor, "partner:read", "Query.partnerSearch")
     fields.whole(first, "first", least=1, most=MOST)
-    asked = fields.line(query, "query", most_chars=LONGEST_QUERY).lower()
-    if len(asked) < FEWEST_CHARS:
+    typed = fields.line(query, "query", most_chars=LONGEST_QUERY).lower()
+    if len(typed) < FEWEST_CHARS:
         raise fields.InvalidValue(f"a search has at least {FEWEST_CHARS} characters", field=("query",))
-    people = PERSON in actor.permissions
     async with _reading(actor) as (reader, held_to):
-        given: dict[str, Any] = {
-            "typed": asked,
-            "asked": fold(asked),
-            "first": first,
+        filters = {
             "partner_id": held_to,
             "statuses": None if statuses is None else [status.value for status in statuses],
             "segment": segment,
             "manager": manager_id,
-            "escaped": _escaped(fold(asked)),
-            "person": _escaped(_as_phone(fold(asked))),
         }
-        whole = _WHOLE_EMAIL if people and "@" in asked else _WHOLE_INN if _INN.fullmatch(asked) else None
-        found = await _run(reader, whole + _WHOLE, given) if whole is not None else []
-        return found or await _run(reader, _parts(people), given) or await _run(reader, _likes(people), given)
+        found = _Found(reader, filters, first)
+        await _look(found, typed, people=PERSON in actor.permissions, everywhere=held_to is None)
+    return sorted(found.matches.values(), key=lambda match: (-match.score, -match.partner_id))[:first]
 
 
 @asynccontextmanager
 async def _reading(actor: Principal) -> AsyncIterator[tuple[_Reader, int | None]]:
     """What to read through, and the one partner that the actor is held to.
 
-    Whoever reaches all rows needs no transaction around statements of which only the last one counts.
+    Whoever reaches all rows needs no transaction around the statements.
     """
     if not (actor.is_tenant or actor.needs_grant):
-        # A plan for any text at all would read a million rows for a text that few have.
-        yield read_pool(tenant=False, primary=actor.kind == "staff", custom_plans=True), None
+        yield read_pool(tenant=False, primary=actor.kind == "staff", by_index=True), None
         return
     async with transaction(actor) as session:
         held_to = await partner_held_to(session, actor)
         yield await driver_connection(session), held_to
 
 
-@cache
-def _parts(people: bool) -> str:
-    return _ranked("LIKE '%' || :escaped || '%'", "LIKE '%' || :person || '%'", people, score=_PART)
+@dataclass
+class _Found:
+    """What the steps have found so far.
+
+    Parameters:
+        reader: runs the statements.
+        filters: parameters of all statements.
+        first: how many are wanted.
+    """
+
+    reader: _Reader
+    filters: dict[str, Any]
+    first: int
+    matches: dict[int, Match] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more are wanted."""
+        return len(self.matches) >= self.first
+
+    async def add(self, statement: str, **given: Any) -> None:
+        """Take one more step."""
+        text, names = sql.numbered(statement)
+        known = {**self.filters, **given, "found": list(self.matches), "wanted": self.first - len(self.matches)}
+        for row in await self.reader.fetch(text, *(known[name] for name in names)):
+            match = Match(row["id"], row["by_person"], float(row["score"]))
+            best = self.matches.setdefault(match.partner_id, match)
+            if match.score > best.score:
+                self.matches[match.partner_id] = match
 
 
-@cache
-def _likes(people: bool) -> str:
-    # `%>` looks whether some stretch of words is like the query; `core.database` says how much: one wrong letter in
-    # five leaves half of the trigrams.
-    return _ranked("%> :asked", "%> :asked", people, score=_LIKE)
+async def _look(found: _Found, typed: str, *, people: bool, everywhere: bool) -> None:
+    whole = {kind: value for kind, value in asdict(whole_of(typed)).items() if value is not None}
+    kinds = [kind for kind in whole if people or kind not in sql.OF_PEOPLE]
+    if kinds:
+        await found.add(sql.whole(kinds), **whole)
+        if found.matches:
+            return
+    asked = fold(typed)
+    await found.add(sql.BEGINNINGS, asked=asked, asked_end=asked + _LAST, typed=typed, typed_end=typed + _LAST)
+    # People's phones are kept as digits alone.
+    sides = {False: asked, True: phone_digits(typed) or asked} if people else {False: asked}
+    common = {side: await _common(found.reader, people=side) if everywhere else frozenset() for side in sides}
+    for side, text in sides.items():
+        if not found.full:
+            await _parts(found, text, people=side, common=common[side])
+    if not found.matches:
+        for side in sides:
+            sets = ["\n".join(asked) for asked in pieces_with_a_wrong_letter(asked, common[side])]
+            await found.add(sql.wrong_letter(people=side), asked=asked, sets=sets)
+    if not found.matches:
+        for side in sides:
+            await found.add(sql.likeness(people=side), asked=asked)
 
 
-def _ranked(matches: str, person_matches: str, people: bool, *, score: str) -> str:
-    sources = [f"({_BY_CARD.format(matches=matches)})"]
-    if people:
-        sources.append(f"({_BY_PERSON.format(person_matches=person_matches)})")
-    return _RANK.format(score=score, sources=" UNION ALL ".join(sources))
+async def _parts(found: _Found, asked: str, *, people: bool, common: frozenset[str]) -> None:
+    rare = pieces(asked, common)
+    given = {"asked": asked, "escaped": re.sub(r"([\\%_])", r"\\\1", asked)}
+    if not rare:
+        await found.add(sql.parts(people=people, by="newest"), **given)
+        if found.full:
+            return
+    by = "pieces" if len(asked) >= PIECE_CHARS else "trigrams"
+    await found.add(sql.parts(people=people, by=by), **given, pieces=rare or pieces(asked, frozenset()))
 
 
-async def _run(reader: _Reader, statement: str, given: Mapping[str, Any]) -> list[Match]:
-    sql, names = _numbered(statement)
-    rows = await reader.fetch(sql, *(given[name] for name in names))
-    return [Match(row["id"], row["by_person"], float(row["score"])) for row in rows]
+_common_pieces: dict[bool, tuple[float, frozenset[str]]] = {}
 
 
-@cache
-def _numbered(statement: str) -> tuple[str, list[str]]:
-    """The statement with ``$1`` in place of the first name, and so on, and the names."""
-    names: list[str] = []
-
-    def number(found: re.Match[str]) -> str:
-        name = found[1]
-        if name not in names:
-            names.append(name)
-        return f"${names.index(name) + 1}"
-
-    return re.sub(r"(?<!:):([a-z_]+)", number, statement), names
-
-
-def _escaped(value: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", value)
-
-
-def _as_phone(asked: str) -> str:
-    """Digits alone where the query is a phone number, for they are kept so; a Russian 8 or +7 is left out."""
-    digits = re.sub(r"\D", "", asked)
-    if len(digits) < FEWEST_CHARS or not re.fullmatch(r"\+?[0-9 ()\-]+", asked):
-        return asked
-    return digits[1:] if len(digits) == 11 and digits[0] in "78" else digits
+async def _common(reader: _Reader, *, people: bool) -> frozenset[str]:
+    """Pieces that many of the newest rows have: not worth asking the index for. Only the speed depends on them."""
+    until, known = _common_pieces.get(people, (0.0, frozenset()))
+    if time.monotonic() >= until:
+        rows = await reader.fetch(sql.common(people=people))
+        known = frozenset(row["piece"] for row in rows)
+        _common_pieces[people] = (time.monotonic() + COMMON_LIVES_SECONDS, known)
+    return known
