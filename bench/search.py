@@ -74,6 +74,9 @@ async def _run(url: str) -> str:
         "phone": [row["phone"] for row in emails],
         "name with a wrong letter": [f"{row['name'][:-4]}{'q'}{row['name'][-3:]}" for row in rows],
         "wrong letter in the first word": [f"{row['name'][:2]}q{row['name'][3:]}" for row in rows],
+        "a word that one in 16 has, with a wrong letter": [
+            f"{row['name'][:2]}q{row['name'].split()[0][3:]}" for row in rows
+        ],
         "two wrong letters": [f"{row['name'][:2]}q{row['name'][3:-4]}q{row['name'][-3:]}" for row in rows],
         "nothing like it": [f"{row['name'][-3:]}zzyx{row['name'][-4:-2]}qq" for row in rows],
     }
@@ -94,8 +97,8 @@ async def _run(url: str) -> str:
         print(lines[-1], flush=True)
     await dispose()
     return (
-        f"{partners:,} partners and as many people, through the whole planner, without HTTP, as staff, whose looks are\n"
-        "logged. Before each search a page of 20 partners by key is read in the same way.\n\n" + "\n".join(lines)
+        f"{partners:,} partners and as many people, through the whole planner, without HTTP, as staff, whose looks\n"
+        "are logged. Before each search a page of 20 partners by key is read in the same way.\n\n" + "\n".join(lines)
     )
 
 

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 PIECE_CHARS = 4
 # More would be read from the index than they take away.
 PIECES_ASKED = 3
-# In a shorter word a wrong letter leaves no piece whole.
-FEWEST_CHARS_OF_A_WRONG_WORD = 4
 FEWEST_DIGITS_OF_A_PHONE = 10
 _INN = re.compile(r"[0-9]{10}|[0-9]{12}")
 _PHONE = re.compile(r"\+?[0-9 ()\-]+")
@@ -79,8 +77,6 @@ def pieces_with_a_wrong_letter(text: str, common: Set[str]) -> list[list[str]]:
     found = []
     words = text.split()
     for number, word in enumerate(words):
-        if len(word) < FEWEST_CHARS_OF_A_WRONG_WORD:
-            continue
         others = [other for at, other in enumerate(words) if at != number]
         for ends in _ends(word):
             asked = [piece for part in (*ends, *others) for piece in pieces(part, common)]
@@ -90,11 +86,12 @@ def pieces_with_a_wrong_letter(text: str, common: Set[str]) -> list[list[str]]:
 
 
 def _ends(word: str) -> list[list[str]]:
+    """What of a word may be right, each time another part of it."""
     edge = PIECE_CHARS - 1
     half = max(edge, (len(word) + 1) // 2)
-    ends = [[f" {word[:half]}"], [f"{word[-half:]} "]]
-    # The letter in the middle of a longer word is in both halves, as are two that are the wrong way round.
-    return [*ends, [f" {word[:edge]}", f"{word[-edge:]} "]] if len(word) > 2 * edge else ends
+    ends = [[f" {word[:half]}"], [f"{word[-half:]} "]] if len(word) > edge else []
+    # The letter in the middle is in both halves, as are two that are the wrong way round; a short word has no more.
+    return [*ends, [f" {word[:edge]}", f"{word[-edge:]} "] if len(word) > 2 * edge else []]
 
 
 def _all_pieces(text: str) -> list[str]:

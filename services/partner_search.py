@@ -1,7 +1,7 @@
 """Search over partners and their people: whole values, beginnings, parts, and texts with a wrong letter (PAR-2).
 
-One step after another, the next one only where those before have not filled the page; the widest ones only where
-nothing was found. Each step is one statement by an index that was made for it (`services.partner_search_sql`).
+One step after another, the next one only where those before have not filled the page, and the widest only where nothing
+was found. Each is written for an index of its own (`services.partner_search_sql`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import asyncpg
@@ -74,15 +74,15 @@ async def search(
     if len(typed) < FEWEST_CHARS:
         raise fields.InvalidValue(f"a search has at least {FEWEST_CHARS} characters", field=("query",))
     async with _reading(actor) as (reader, held_to):
-        filters = {
+        given = {
+            "first": first,
             "partner_id": held_to,
             "statuses": None if statuses is None else [status.value for status in statuses],
             "segment": segment,
             "manager": manager_id,
         }
-        found = _Found(reader, filters, first)
-        await _look(found, typed, people=PERSON in actor.permissions, everywhere=held_to is None)
-    return sorted(found.matches.values(), key=lambda match: (-match.score, -match.partner_id))[:first]
+        found = await _found(_Search(reader, given), typed, people=PERSON in actor.permissions)
+    return sorted(found, key=lambda match: (-match.score, -match.partner_id))[:first]
 
 
 @asynccontextmanager
@@ -100,69 +100,55 @@ async def _reading(actor: Principal) -> AsyncIterator[tuple[_Reader, int | None]
 
 
 @dataclass
-class _Found:
-    """What the steps have found so far.
-
-    Parameters:
-        reader: runs the statements.
-        filters: parameters of all statements.
-        first: how many are wanted.
-    """
+class _Search:
+    """What all steps of one search share: what runs them, and parameters."""
 
     reader: _Reader
-    filters: dict[str, Any]
-    first: int
-    matches: dict[int, Match] = field(default_factory=dict)
+    given: dict[str, Any]
 
-    @property
-    def full(self) -> bool:
-        """Whether no more are wanted."""
-        return len(self.matches) >= self.first
-
-    async def add(self, statement: str, **given: Any) -> None:
-        """Take one more step."""
-        text, names = sql.numbered(statement)
-        known = {**self.filters, **given, "found": list(self.matches), "wanted": self.first - len(self.matches)}
-        for row in await self.reader.fetch(text, *(known[name] for name in names)):
+    async def run(self, *steps: str) -> list[Match]:
+        """What these steps find, each partner once and as it fits best."""
+        statement, names = sql.numbered(sql.in_turn(*steps))
+        best: dict[int, Match] = {}
+        for row in await self.reader.fetch(statement, *(self.given[name] for name in names)):
             match = Match(row["id"], row["by_person"], float(row["score"]))
-            best = self.matches.setdefault(match.partner_id, match)
-            if match.score > best.score:
-                self.matches[match.partner_id] = match
+            if match.partner_id not in best or match.score > best[match.partner_id].score:
+                best[match.partner_id] = match
+        return list(best.values())
 
 
-async def _look(found: _Found, typed: str, *, people: bool, everywhere: bool) -> None:
+async def _found(search: _Search, typed: str, *, people: bool) -> list[Match]:
+    given = search.given
     whole = {kind: value for kind, value in asdict(whole_of(typed)).items() if value is not None}
     kinds = [kind for kind in whole if people or kind not in sql.OF_PEOPLE]
     if kinds:
-        await found.add(sql.whole(kinds), **whole)
-        if found.matches:
-            return
+        given.update(whole)
+        if found := await search.run(sql.whole(kinds)):
+            return found
     asked = fold(typed)
-    await found.add(sql.BEGINNINGS, asked=asked, asked_end=asked + _LAST, typed=typed, typed_end=typed + _LAST)
-    # People's phones are kept as digits alone.
-    sides = {False: asked, True: phone_digits(typed) or asked} if people else {False: asked}
-    common = {side: await _common(found.reader, people=side) if everywhere else frozenset() for side in sides}
-    for side, text in sides.items():
-        if not found.full:
-            await _parts(found, text, people=side, common=common[side])
-    if not found.matches:
-        for side in sides:
-            sets = ["\n".join(asked) for asked in pieces_with_a_wrong_letter(asked, common[side])]
-            await found.add(sql.wrong_letter(people=side), asked=asked, sets=sets)
-    if not found.matches:
-        for side in sides:
-            await found.add(sql.likeness(people=side), asked=asked)
+    given.update(asked_end=asked + _LAST, typed=typed, typed_end=typed + _LAST)
+    sides = (False, True) if people else (False,)
+    parts, wrong = [sql.BEGINNINGS], []
+    for side in sides:
+        common = await _common(search.reader, people=side) if given["partner_id"] is None else frozenset[str]()
+        # People's phones are kept as digits alone.
+        text = (phone_digits(typed) or asked) if side else asked
+        parts += [sql.parts(people=side, by=by) for by in _ways(text, common)]
+        wrong += [sql.wrong_letter(people=side)]
+        of = "_person" if side else ""
+        given[f"asked{of}"] = text
+        given[f"escaped{of}"] = re.sub(r"([\\%_])", r"\\\1", text)
+        given[f"pieces{of}"] = pieces(text, common) or pieces(text, frozenset())
+        given[f"sets{of}"] = ["\n".join(whole) for whole in pieces_with_a_wrong_letter(asked, common)]
+    like = [sql.likeness(people=side) for side in sides]
+    return await search.run(*parts) or await search.run(*wrong) or await search.run(*like)
 
 
-async def _parts(found: _Found, asked: str, *, people: bool, common: frozenset[str]) -> None:
-    rare = pieces(asked, common)
-    given = {"asked": asked, "escaped": re.sub(r"([\\%_])", r"\\\1", asked)}
-    if not rare:
-        await found.add(sql.parts(people=people, by="newest"), **given)
-        if found.full:
-            return
-    by = "pieces" if len(asked) >= PIECE_CHARS else "trigrams"
-    await found.add(sql.parts(people=people, by=by), **given, pieces=rare or pieces(asked, frozenset()))
+def _ways(text: str, common: frozenset[str]) -> list[str]:
+    """What narrows down the rows that may hold a text, one after another."""
+    if len(text) < PIECE_CHARS:
+        return ["newest", "trigrams"]
+    return ["pieces"] if pieces(text, common) else ["newest", "pieces"]
 
 
 _common_pieces: dict[bool, tuple[float, frozenset[str]]] = {}

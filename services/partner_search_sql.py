@@ -1,7 +1,7 @@
-"""Statements of the search over partners and their people, from the narrowest to the widest (PAR-2).
+"""Steps of the search over partners and their people, from the narrowest to the widest, as SQL (PAR-2).
 
-Each gives rows of ``id``, ``by_person`` and ``score``, and leaves out partners that were ``found`` before. Names after
-a colon are parameters, numbered where a statement is run.
+Each step gives rows of ``id``, ``by_person`` and ``score``, the best ``first`` of them; `in_turn` makes one statement
+of several. Names after a colon are parameters, numbered where a statement is run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ _REACH = """
     AND (CAST(:statuses AS text[]) IS NULL OR p.status = ANY (:statuses))
     AND (CAST(:segment AS text) IS NULL OR p.segment = :segment)
     AND (CAST(:manager AS bigint) IS NULL OR p.account_manager_id = :manager)
-    AND p.id <> ALL (CAST(:found AS bigint[]))
 """
 _WHOLE = {
     "inn": "partners p WHERE p.inn = :inn",
@@ -40,13 +39,13 @@ BEGINNINGS = f"""
         FROM (SELECT * FROM partners
             WHERE search_fold(name) ~>=~ :asked AND search_fold(name) ~<~ CAST(:asked_end AS text)
             ORDER BY search_fold(name) USING ~<~, id LIMIT {RANKED}) p
-        WHERE {_REACH} LIMIT CAST(:wanted AS bigint))
+        WHERE {_REACH} LIMIT CAST(:first AS bigint))
     UNION ALL
     (SELECT p.id, false, 3 + length(CAST(:typed AS text))::float / length(p.search_text)
         FROM (SELECT * FROM partners
             WHERE lower(amocrm_domain) ~>=~ :typed AND lower(amocrm_domain) ~<~ CAST(:typed_end AS text)
             ORDER BY lower(amocrm_domain) USING ~<~, id LIMIT {RANKED}) p
-        WHERE {_REACH} LIMIT :wanted)
+        WHERE {_REACH} LIMIT :first)
 """
 
 _CARDS = "SELECT p.id, false AS by_person, p.search_text AS text FROM {rows} p WHERE {matches} AND " + _REACH
@@ -56,14 +55,14 @@ _PEOPLE = (
 )
 # Of two parts the one that fills more of its text fits better.
 _PART = """
-    CASE WHEN starts_with(text, CAST(:asked AS text)) AND NOT by_person THEN 3
-         WHEN strpos(' ' || text, ' ' || :asked) > 0 THEN 2
-         ELSE 1 END + length(:asked)::float / length(text)
+    CASE WHEN starts_with(text, CAST({asked} AS text)) AND NOT by_person THEN 3
+         WHEN strpos(' ' || text, ' ' || {asked}) > 0 THEN 2
+         ELSE 1 END + length({asked})::float / length(text)
 """
 _LIKE = "word_similarity(CAST(:asked AS text), text)"
 _BEST = """
     SELECT id, by_person, max({score}) AS score FROM ({candidates} LIMIT {ranked}) AS candidates
-    GROUP BY id, by_person {having} ORDER BY score DESC, id DESC LIMIT CAST(:wanted AS bigint)
+    GROUP BY id, by_person {having} ORDER BY score DESC, id DESC LIMIT CAST(:first AS bigint)
 """
 
 
@@ -75,48 +74,60 @@ def whole(kinds: Iterable[str]) -> str:
     )
 
 
-@cache
 def parts(*, people: bool, by: str) -> str:
     """Texts that hold the query.
 
     Parameters:
-        people: look through people, not cards.
+        people: look through people, by the parameters whose names end in ``_person``, not through cards.
         by: what narrows the rows down: ``pieces``, ``trigrams`` for a query that has none, or ``newest``.
     """
-    row, table = ("c", "contacts") if people else ("p", "partners")
-    holds = f"strpos({row}.search_text, CAST(:asked AS text)) > 0"
+    row, table, of = ("c", "contacts", "_person") if people else ("p", "partners", "")
+    holds = f"strpos({row}.search_text, CAST(:asked{of} AS text)) > 0"
     narrowed = {
-        "pieces": f"search_pieces({row}.search_text) @> CAST(:pieces AS text[]) AND {holds}",
-        "trigrams": f"{row}.search_text LIKE '%' || CAST(:escaped AS text) || '%'",
+        "pieces": f"search_pieces({row}.search_text) @> CAST(:pieces{of} AS text[]) AND {holds}",
+        "trigrams": f"{row}.search_text LIKE '%' || CAST(:escaped{of} AS text) || '%'",
         "newest": holds,
     }[by]
     rows = f"(SELECT * FROM {table} ORDER BY id DESC LIMIT {NEWEST})" if by == "newest" else table
     candidates = (_PEOPLE if people else _CARDS).format(rows=rows, matches=narrowed)
-    return _BEST.format(score=_PART, candidates=candidates, ranked=RANKED, having="")
+    return _BEST.format(score=_PART.format(asked=f":asked{of}"), candidates=candidates, ranked=RANKED, having="")
 
 
-@cache
 def wrong_letter(*, people: bool) -> str:
     """Texts that have one of the ``sets`` of pieces, each joined by line feeds, and are like the query."""
-    row = "c" if people else "p"
-    one = (_PEOPLE if people else _CARDS).format(
-        rows="contacts" if people else "partners",
-        matches=f"search_pieces({row}.search_text) @> string_to_array(pieces, chr(10))",
-    )
+    row, table, of = ("c", "contacts", "_person") if people else ("p", "partners", "")
+    matches = f"search_pieces({row}.search_text) @> string_to_array(pieces, chr(10))"
+    one = (_PEOPLE if people else _CARDS).format(rows=table, matches=matches)
     candidates = f"""
-        SELECT one.* FROM unnest(CAST(:sets AS text[])) AS pieces CROSS JOIN LATERAL ({one} LIMIT {RANKED}) one
+        SELECT one.* FROM unnest(CAST(:sets{of} AS text[])) AS pieces CROSS JOIN LATERAL ({one} LIMIT {RANKED}) one
     """
     return _BEST.format(score=_LIKE, candidates=candidates, ranked="ALL", having=f"HAVING max({_LIKE}) >= {LIKENESS}")
 
 
-@cache
 def likeness(*, people: bool) -> str:
     """Texts of which some stretch is like the query: one wrong letter in five leaves half of the trigrams."""
+    row, table = ("c", "contacts") if people else ("p", "partners")
     candidates = (_PEOPLE if people else _CARDS).format(
-        rows="contacts" if people else "partners",
-        matches=f"{'c' if people else 'p'}.search_text %> CAST(:asked AS text)",
+        rows=table, matches=f"{row}.search_text %> CAST(:asked AS text)"
     )
     return _BEST.format(score=_LIKE, candidates=candidates, ranked=RANKED, having="")
+
+
+@cache
+def in_turn(*steps: str) -> str:
+    """One statement that takes each step only where those before it have not found enough."""
+    before: list[str] = []
+    expressions = []
+    for number, step in enumerate(steps):
+        so_far = f"(SELECT count(DISTINCT id) FROM ({_all_of(before)}) AS found) < :first"
+        taken = f"SELECT * FROM ({step}) AS step WHERE {so_far}" if before else step
+        expressions.append(f"step{number} AS MATERIALIZED ({taken})")
+        before.append(f"step{number}")
+    return f"WITH {', '.join(expressions)} {_all_of(before)}"
+
+
+def _all_of(steps: Iterable[str]) -> str:
+    return " UNION ALL ".join(f"SELECT * FROM {step}" for step in steps)
 
 
 def common(*, people: bool) -> str:
