@@ -6,13 +6,14 @@ filled without being named.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import asyncpg
 from sqlalchemy import Column, Table
 
 from models import Base
-from models.security import SHARED_WITH_TENANTS, scope_column
+from models.security import PARTNER_LISTS, SHARED_WITH_TENANTS, scope_column
 from tests.marked import KEY, drop_checks, literal_of
 
 OWN, OTHER = 9_001, 9_002
@@ -36,15 +37,16 @@ _SEEN = """
 """
 
 
-async def fill(owner: asyncpg.Connection) -> None:
-    """Put the rows into every table; constraints are put aside, for only reading matters."""
+async def fill(owner: asyncpg.Connection, *, of: Container[int] = (OWN, OTHER)) -> None:
+    """Put the rows of these partners into every table; constraints are put aside, for only reading matters."""
     async with owner.transaction():
         await owner.execute("SET LOCAL session_replication_role = replica")
         for table in Base.metadata.sorted_tables:
             await drop_checks(owner, table.name)
             if table.name in SHARED_WITH_TENANTS:
                 await _put(owner, table, SHARED, SHARED, SHARED, "shared")
-            for key, partner, linked in ROWS if table.name not in SHARED_WITH_TENANTS else ():
+            held = (row for row in ROWS if row[1] in of and table.name not in SHARED_WITH_TENANTS)
+            for key, partner, linked in held:
                 own = partner == OWN and (scope_column(table) is not None or "partner_ids" in table.columns)
                 await _put(owner, table, key, partner, linked, f"own {key}" if own else f"{MARK} {key}")
         await owner.execute(_SEEN)
@@ -53,6 +55,19 @@ async def fill(owner: asyncpg.Connection) -> None:
         if column is not None:
             found = {row[0] for row in await owner.fetch(f"SELECT DISTINCT {column} FROM {table.name}")}
             assert {OWN, OTHER} <= found, f"{table.name} has nothing to hide"
+
+
+async def take_other(owner: asyncpg.Connection) -> None:
+    """Leave the own partner alone in the database; `fill` brings the other's rows back."""
+    async with owner.transaction():
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        for table in Base.metadata.sorted_tables:
+            column = scope_column(table)
+            listed = PARTNER_LISTS.get(table.name)
+            if column is not None:
+                await owner.execute(f"DELETE FROM {table.name} WHERE {column} <> {OWN}")
+            elif listed is not None:
+                await owner.execute(f"DELETE FROM {table.name} WHERE NOT {listed} @> ARRAY[{OWN}::bigint]")
 
 
 async def digests(owner: asyncpg.Connection) -> dict[str, str]:
