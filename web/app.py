@@ -9,7 +9,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core import tracing
@@ -60,42 +60,38 @@ async def lifespan(_: Starlette) -> AsyncIterator[None]:
     await asyncio.to_thread(tracing.stop)
 
 
+def routes() -> list[BaseRoute]:
+    """Every door of the product."""
+    socket = GraphQLSocket(partial(answers, planner, run_mutation=run_mutation), principal_of_scope)
+    return [
+        Route(GRAPHQL_PATH, _endpoint()),
+        WebSocketRoute(GRAPHQL_PATH, socket.serve),
+        *health_routes,
+        *metrics_routes,
+        *webhook_routes,
+        *pay_routes,
+        *mailbox_routes,
+        *password_routes,
+        *document_routes,
+        *usage_routes,
+        *event_routes,
+        *onboarding_routes,
+        *product_metrics_routes,
+        *external_routes,
+        *partner_document_routes,
+        *bulk_routes,
+        *widget_routes,
+        *amocrm_routes(),
+        *factor_routes,
+        *oidc_routes(),
+        *page_routes,
+    ]
+
+
 def build() -> ASGIApp:
     """The application."""
-    endpoint = GraphQLEndpoint(
-        partial(planner.execute, run_mutation=run_mutation),
-        principal_of_scope,
-        graphiql_page,
-        body_limit_bytes=get_settings().body_limit_bytes,
-    )
-    socket = GraphQLSocket(partial(answers, planner, run_mutation=run_mutation), principal_of_scope)
-    rest = Starlette(
-        routes=[
-            Route(GRAPHQL_PATH, endpoint),
-            WebSocketRoute(GRAPHQL_PATH, socket.serve),
-            *health_routes,
-            *metrics_routes,
-            *webhook_routes,
-            *pay_routes,
-            *mailbox_routes,
-            *password_routes,
-            *document_routes,
-            *usage_routes,
-            *event_routes,
-            *onboarding_routes,
-            *product_metrics_routes,
-            *external_routes,
-            *partner_document_routes,
-            *bulk_routes,
-            *widget_routes,
-            *amocrm_routes(),
-            *factor_routes,
-            *oidc_routes(),
-            *page_routes,
-        ],
-        exception_handlers={HTTPException: refused, Exception: broken},
-        lifespan=lifespan,
-    )
+    endpoint = _endpoint()
+    rest = Starlette(routes=routes(), exception_handlers={HTTPException: refused, Exception: broken}, lifespan=lifespan)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         # Nearly every request is for this one path; the router's layers would cost it a tenth of a small read.
@@ -103,6 +99,15 @@ def build() -> ASGIApp:
         await (endpoint if straight else rest)(scope, receive, send)
 
     return RequestMiddleware(front)
+
+
+def _endpoint() -> GraphQLEndpoint:
+    return GraphQLEndpoint(
+        partial(planner.execute, run_mutation=run_mutation),
+        principal_of_scope,
+        graphiql_page,
+        body_limit_bytes=get_settings().body_limit_bytes,
+    )
 
 
 app = build()
