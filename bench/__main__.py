@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import asyncpg
 
-from bench import proof, reading, renewals, search, wallets, widget
+from bench import audit, proof, reading, renewals, search, tracing, wallets, widget
 from core.embedded import EmbeddedServers
 from core.settings import get_settings
 
@@ -27,10 +27,12 @@ KEPT = frozenset({"reading", "search"})
 # Title and measurement; the measurement takes the address of its database and gives its section.
 BENCHES: Mapping[str, tuple[str, Callable[[str], str]]] = MappingProxyType(
     {
+        "audit": ("Writing with the audit trail", audit.run),
         "proof": ("Proof of each look, and walls", proof.run),
         "reading": ("Reading", reading.run),
         "renewals": ("A night of renewals", renewals.run),
         "search": ("Search", search.run),
+        "tracing": ("Tracing that is off", tracing.run),
         "wallets": ("Charges of wallets", wallets.run),
         "widget": ("Widgets and tokens of amoCRM", widget.run),
     }

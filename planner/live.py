@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import asyncpg
 
-from core import clock
+from core import clock, tracing
 from core.database import read_pool_of
 from core.errors import KontoraError
 from core.principal import Principal
@@ -45,6 +45,8 @@ async def answers(
             source, operation_name, variables, principal, allow_mutation=True, run_mutation=run_mutation
         )
         return
+    if tracing.is_on():
+        tracing.name_operation("subscription", operation.name)
     if operation.missing is not None:
         yield Answer.refused(told(operation.missing))
         return

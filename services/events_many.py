@@ -13,7 +13,7 @@ ISO = "to_char({moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:0
 def emit_many(source: str, type: str) -> str:
     """Common table expressions that write what `services.events.emit` writes, one event a row of ``source``.
 
-    The statement binds ``told_at`` (the moment as ISO text) and ``request_id``; the installs of ``source`` are
+    The statement binds ``told_at`` (the moment as ISO text) and ``ORIGIN``; the installs of ``source`` are
     locked, and each is there once.
 
     Parameters:
@@ -42,7 +42,8 @@ def emit_many(source: str, type: str) -> str:
         RETURNING id, install_id, partner_id, status
     ),
     messages AS (
-        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id)
-        SELECT 'event.deliver', jsonb_build_object('eventId', id), 'install:' || install_id, partner_id, :request_id
+        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id, traceparent)
+        SELECT 'event.deliver', jsonb_build_object('eventId', id), 'install:' || install_id, partner_id,
+            :request_id, :traceparent
         FROM events WHERE status = 'PENDING'
     )"""  # noqa: S608 - names of our own tables and types

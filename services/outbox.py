@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import tracing
@@ -15,6 +15,10 @@ from core.request import current_request
 from models import OutboxMessage
 
 ORDER_LOCK = 7_263_400
+
+
+# What statements that write messages set by set bind, as :func:`origin` gives it.
+ORIGIN = (bindparam("request_id", type_=Text()), bindparam("traceparent", type_=Text()))
 
 
 class PermanentFailure(KontoraError):
@@ -35,6 +39,11 @@ class Postponed(KontoraError):
     def __init__(self, message: str, wait: timedelta) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+def origin() -> dict[str, str | None]:
+    """Where messages that are written now come from: the request, and its place in the trace."""
+    return {"request_id": current_request().request_id, "traceparent": tracing.traceparent()}
 
 
 async def enqueue(
@@ -62,8 +71,7 @@ async def enqueue(
         payload=payload,
         ordering_key=ordering_key,
         partner_id=partner_id,
-        request_id=current_request().request_id,
-        traceparent=tracing.traceparent(),
+        **origin(),
     )
     if delay is not None:
         message.available_at = func.now() + delay
@@ -74,10 +82,9 @@ async def enqueue(
 
 async def enqueue_many(session: AsyncSession, kind: str, messages: Sequence[tuple[dict[str, Any], int | None]]) -> None:
     """Write many messages of a kind, at once; each is a payload and its partner, as for :func:`enqueue`."""
-    request_id, traceparent = current_request().request_id, tracing.traceparent()
+    here = origin()
     session.add_all(
-        OutboxMessage(kind=kind, payload=payload, partner_id=partner_id, request_id=request_id, traceparent=traceparent)
-        for payload, partner_id in messages
+        OutboxMessage(kind=kind, payload=payload, partner_id=partner_id, **here) for payload, partner_id in messages
     )
     await session.flush()
 

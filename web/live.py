@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ import orjson
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from core import metrics
+from core import metrics, tracing
 from core.errors import KontoraError, Unauthenticated
 from core.logging import get_logger
 from core.principal import Principal
@@ -27,6 +28,7 @@ from core.request import current_request, enter_request, new_request_id
 from planner.answer import Answer, told
 from planner.write import dumps
 from web.graphql import Authenticate, BadRequest, answer_of, request_of
+from web.traced import operate_traced
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
@@ -34,6 +36,7 @@ CHECK_SECONDS = 2.0
 MOST_OPERATIONS = 20
 MOST_ID_CHARS = 100
 MAX_MESSAGE_CHARS = 200_000
+_REFUSED = "REFUSED"
 
 log = get_logger("live")
 Run = Callable[[str, str | None, dict[str, Any] | None, Principal], AsyncIterator[Answer]]
@@ -183,7 +186,16 @@ class _Conversation:
         )
 
     async def _answer(self, operation_id: str, payload: Any, principal: Principal) -> None:
-        enter_request(replace(current_request(), request_id=new_request_id()))
+        info = replace(current_request(), request_id=new_request_id())
+        enter_request(info)
+        operate = partial(self._operate, operation_id, payload, principal)
+        if tracing.is_on():
+            await operate_traced(operate, self.websocket.scope, info)
+        else:
+            await operate()
+
+    async def _operate(self, operation_id: str, payload: Any, principal: Principal) -> str | None:
+        """Answer an operation to its end; gives the code of the error that ended it."""
         try:
             asked = request_of(payload)
             found = self.endpoint.run(asked.query, asked.operation_name, asked.variables, principal)
@@ -191,14 +203,15 @@ class _Conversation:
                 async for answer in answers:
                     if not answer.ran:
                         await self._refuse(operation_id, answer.errors)
-                        return
+                        return _REFUSED
                     await self._say({"type": "next", "id": operation_id, "payload": answer_of(answer)})
             self.running.pop(operation_id, None)
             await self._say({"type": "complete", "id": operation_id})
         except BadRequest as error:
             await self._refuse(operation_id, [told(error)])
+            return error.code
         except WebSocketDisconnect:
-            return
+            return None
         except Exception:
             log.exception("operation_failed")
             metrics.UNEXPECTED.inc()
@@ -206,6 +219,8 @@ class _Conversation:
             entry = told(hidden)
             entry["extensions"]["requestId"] = current_request().request_id
             await self._refuse(operation_id, [entry])
+            return hidden.code
+        return None
 
     async def _refuse(self, operation_id: str, errors: list[dict[str, Any]]) -> None:
         self.running.pop(operation_id, None)

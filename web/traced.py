@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Scope
@@ -18,8 +19,7 @@ async def serve_traced(serve: Callable[[], Awaitable[int]], scope: Scope, info: 
     """
     method = scope["method"]
     attributes = {"http.request.method": method, "kontora.request_id": info.request_id}
-    parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
-    with tracing.span(f"{method} {route_of(scope)}", "SERVER", parent=parent, attributes=attributes) as made:
+    with tracing.span(f"{method} {route_of(scope)}", "SERVER", parent=_parent_of(scope), attributes=attributes) as made:
         status = await serve()
         if made is not None:
             route = route_of(scope)
@@ -28,6 +28,32 @@ async def serve_traced(serve: Callable[[], Awaitable[int]], scope: Scope, info: 
             made.set_attributes({"http.route": route, "http.response.status_code": status})
             if status >= 500:
                 tracing.fail(made, str(status))
+
+
+async def operate_traced(operate: Callable[[], Awaitable[str | None]], scope: Scope, info: RequestInfo) -> None:
+    """Run an operation of a socket within a span, until it is complete; it is named by the planner.
+
+    The trace is gone on with where the socket's own request carried a `traceparent`.
+
+    Parameters:
+        operate: runs the operation and gives the code of the error that ended it.
+    """
+    attributes = {"network.protocol.name": "websocket", "kontora.request_id": info.request_id}
+    ended = None
+    with tracing.span("websocket", "SERVER", parent=_parent_of(scope), attributes=attributes) as made:
+        try:
+            failure = await operate()
+        except asyncio.CancelledError as error:
+            # The other side has had enough, which is how subscriptions end.
+            ended, failure = error, None
+        if made is not None and failure is not None:
+            tracing.fail(made, failure)
+    if ended is not None:
+        raise ended
+
+
+def _parent_of(scope: Scope) -> str | None:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
 
 
 def route_of(scope: Scope) -> str:

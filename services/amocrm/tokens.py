@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Text, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock, crypto
 from core.database import transaction
 from core.errors import Conflict, KontoraError, NotFound
 from core.principal import SYSTEM, Principal
-from core.request import current_request
 from core.settings import get_settings
 from domain import fields
 from domain.effects import OutboxStatus
@@ -29,6 +28,7 @@ from policies.scopes import require, scoped
 from services import audit, events
 from services.amocrm.integrations import integration_of
 from services.changes import apply
+from services.outbox import origin
 
 REFRESH = "oauth_token.refresh"
 LEASE = timedelta(seconds=60)
@@ -119,9 +119,12 @@ async def _ask(session: AsyncSession, which: ColumnElement[bool], *, limit: int 
         OutboxMessage.status == OutboxStatus.PENDING,
     )
     payload = func.jsonb_build_object("tokenId", OAuthToken.id, "force", force)
+    here = origin()
     key = func.concat(REFRESH, ":", OAuthToken.install_id)
     wanted = (
-        select(literal(REFRESH), payload, key, OAuthToken.partner_id, literal(current_request().request_id))
+        select(
+            literal(REFRESH), payload, key, OAuthToken.partner_id, *(literal(value, Text()) for value in here.values())
+        )
         .join(Install, Install.id == OAuthToken.install_id)
         .where(
             OAuthToken.active,
@@ -133,7 +136,7 @@ async def _ask(session: AsyncSession, which: ColumnElement[bool], *, limit: int 
         .order_by(OAuthToken.expires_at)
         .limit(limit)
     )
-    columns = ("kind", "payload", "ordering_key", "partner_id", "request_id")
+    columns = ("kind", "payload", "ordering_key", "partner_id", *here)
     # In one statement, without the lock on each key that keeps messages in order: refreshes are all alike.
     written = insert(OutboxMessage).from_select(columns, wanted).returning(OutboxMessage.id)
     return len((await session.scalars(written)).all())

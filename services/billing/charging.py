@@ -5,13 +5,12 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import DateTime, Text, bindparam, func, select, text
+from sqlalchemy import DateTime, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.database import transaction
 from core.principal import SYSTEM
-from core.request import current_request
 from core.settings import get_settings
 from domain.billing import InvoiceStatus, PaymentMethod, PaymentStatus
 from domain.installs import InstallStatus
@@ -25,6 +24,7 @@ from services.billing.locks import live_subscription
 from services.billing.payments import IN_FLIGHT, LINK_LIFE, LOCK, InFlight, apply_state, log_state, order_of
 from services.billing.renew import card_not_charged
 from services.billing.settle import settle_free
+from services.outbox import ORIGIN, origin
 
 CHARGE = "invoice.charge"
 CHUNK_ROWS = 1_000
@@ -47,20 +47,21 @@ _PLAN = text(
         FOR NO KEY UPDATE SKIP LOCKED
     ),
     planned AS (
-        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id)
-        SELECT 'invoice.charge', jsonb_build_object('invoiceId', id), 'invoice.charge:' || id, partner_id, :request_id
+        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id, traceparent)
+        SELECT 'invoice.charge', jsonb_build_object('invoiceId', id), 'invoice.charge:' || id, partner_id,
+            :request_id, :traceparent
         FROM due RETURNING 1
     )
     SELECT count(*) FROM planned
     """  # noqa: S608
-).bindparams(bindparam("now", type_=DateTime(timezone=True)), bindparam("request_id", type_=Text()))
+).bindparams(bindparam("now", type_=DateTime(timezone=True)), *ORIGIN)
 
 
 async def plan_due_charges(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
     """Write a message for each invoice whose day to be charged has come; gives how many."""
     # One planner at a time: a message that another one is about to commit would not be seen.
     await session.execute(select(func.pg_advisory_xact_lock(PLAN_LOCK)))
-    given = {"now": clock.now(), "rows": rows, "request_id": current_request().request_id}
+    given = {"now": clock.now(), "rows": rows, **origin()}
     planned: int | None = await session.scalar(_PLAN, given)
     return planned or 0
 

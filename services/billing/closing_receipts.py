@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import DateTime, Text, bindparam, select, text
+from sqlalchemy import DateTime, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
@@ -13,7 +13,6 @@ from core.database import transaction
 from core.errors import Conflict
 from core.logging import get_logger
 from core.principal import SYSTEM, Principal
-from core.request import current_request
 from domain import fields
 from domain.billing import PaymentStatus
 from domain.receipts import AWAITS_REGISTER, CANCELABLE, PREPAID, ClosingReceiptStatus, rendered_at
@@ -26,7 +25,7 @@ from services import audit
 from services.billing.attention import call_a_person
 from services.billing.locks import load
 from services.billing.receipts import closing_receipt_of
-from services.outbox import PermanentFailure, Postponed, enqueue
+from services.outbox import ORIGIN, PermanentFailure, Postponed, enqueue, origin
 
 SEND = "receipt.close"
 CHUNK_ROWS = 1_000
@@ -49,14 +48,14 @@ _PLAN = text(
         UPDATE closing_receipts SET status = 'QUEUED', updated_at = :now FROM due WHERE closing_receipts.id = due.id
     ),
     messages AS (
-        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id)
+        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id, traceparent)
         SELECT 'receipt.close', jsonb_build_object('closingReceiptId', id), 'receipt.close:' || id, partner_id,
-            :request_id
+            :request_id, :traceparent
         FROM due
     )
     SELECT count(*) FROM due
     """
-).bindparams(bindparam("now", type_=DateTime(timezone=True)), bindparam("request_id", type_=Text()))
+).bindparams(bindparam("now", type_=DateTime(timezone=True)), *ORIGIN)
 
 
 class ReceiptNotFailed(Conflict):
@@ -87,7 +86,7 @@ async def owe_closing_receipt(session: AsyncSession, actor: Principal, payment: 
 
 async def plan_closing_receipts(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
     """Write a message for each receipt whose service has been rendered; gives how many."""
-    given = {"now": clock.now(), "rows": rows, "request_id": current_request().request_id}
+    given = {"now": clock.now(), "rows": rows, **origin()}
     planned: int | None = await session.scalar(_PLAN, given)
     return planned or 0
 

@@ -19,6 +19,7 @@ from domain.billing import SubscriptionStatus
 from domain.partners import PartnerMay, sql_names
 from domain.renewals import grace_end
 from services.events_many import emit_many
+from services.outbox import ORIGIN, origin
 
 CHUNK_ROWS = 1_000
 
@@ -97,7 +98,7 @@ _TELL = {
         {emit_many("told", f"subscription.{status.lower()}")}
         SELECT count(*) FROM told
         """  # noqa: S608 - constants only
-    ).bindparams(bindparam("told_at", type_=Text()), bindparam("request_id", type_=Text()))
+    ).bindparams(bindparam("told_at", type_=Text()), *ORIGIN)
     for status in (SubscriptionStatus.PAST_DUE, SubscriptionStatus.CANCELED, SubscriptionStatus.EXPIRED)
 }
 
@@ -109,8 +110,8 @@ async def lapse_due(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
     renewal was billed and no charge is planned or under way, and EXPIRED after the plan's days of grace. A paused
     one waits.
     """
-    now, request_id = clock.now(), current_request().request_id
-    given = {"now": now, "rows": rows, "request_id": request_id}
+    now = clock.now()
+    given = {"now": now, "rows": rows, "request_id": current_request().request_id}
     given |= {"actor": SYSTEM.label, "actor_roles": list(SYSTEM.roles)}
     taken = (await session.execute(_LAPSE, given)).all()
     steps: defaultdict[SubscriptionStatus, list[Row[Any]]] = defaultdict(list)
@@ -118,7 +119,7 @@ async def lapse_due(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
         steps[SubscriptionStatus(step.becomes)].append(step)
     for status, of_it in steps.items():
         told = orjson.dumps(_events(of_it, status, now)).decode()
-        await session.execute(_TELL[status], {"told": told, "told_at": now.isoformat(), "request_id": request_id})
+        await session.execute(_TELL[status], {"told": told, "told_at": now.isoformat(), **origin()})
     return len(taken)
 
 

@@ -8,10 +8,10 @@ from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.request import current_request
 from core.settings import get_settings
 from services.billing.cards import chargeable_accounts
 from services.events_many import ISO, emit_many
+from services.outbox import ORIGIN, origin
 
 CHUNK_ROWS = 1_000
 
@@ -62,7 +62,7 @@ _STATEMENT = text(_NOTIFY).bindparams(
     bindparam("days", type_=ARRAY(Integer())),
     bindparam("longest", type_=Integer()),
     bindparam("told_at", type_=Text()),
-    bindparam("request_id", type_=Text()),
+    *ORIGIN,
 )
 
 
@@ -79,7 +79,7 @@ async def notify_ending(session: AsyncSession, rows: int = CHUNK_ROWS) -> int:
         "days": list(settings.notice_days),
         "longest": settings.notice_days[0],
         "told_at": now.isoformat(),
-        "request_id": current_request().request_id,
+        **origin(),
         "rows": rows,
     }
     told: int | None = await session.scalar(_STATEMENT, given)

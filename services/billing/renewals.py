@@ -11,13 +11,13 @@ from sqlalchemy.types import TypeEngine
 
 from core import clock
 from core.principal import SYSTEM, Principal
-from core.request import current_request
 from core.settings import get_settings
 from domain.partners import PartnerMay, sql_names
 from models import Subscription
 from services.billing.cards import chargeable_accounts
 from services.billing.issue import number_prefix
 from services.events_many import HERE
+from services.outbox import origin
 
 CHUNK_ROWS = 1_000
 
@@ -126,8 +126,9 @@ _ISSUE = f"""
         RETURNING id, install_id, partner_id, status
     ),
     messages AS (
-        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id)
-        SELECT 'event.deliver', jsonb_build_object('eventId', id), 'install:' || install_id, partner_id, :request_id
+        INSERT INTO outbox_messages (kind, payload, ordering_key, partner_id, request_id, traceparent)
+        SELECT 'event.deliver', jsonb_build_object('eventId', id), 'install:' || install_id, partner_id,
+            :request_id, :traceparent
         FROM events WHERE status = 'PENDING'
     )
     SELECT count(*) FROM priced
@@ -144,6 +145,7 @@ _TYPES: dict[str, TypeEngine[Any]] = {
     "actor": Text(),
     "actor_roles": ARRAY(Text()),
     "request_id": Text(),
+    "traceparent": Text(),
     "told_at": Text(),
 }
 _TYPED = tuple(bindparam(name, type_=kind) for name, kind in _TYPES.items())
@@ -182,6 +184,6 @@ def _parameters(actor: Principal) -> dict[str, Any]:
         "first_charge_day": settings.charge_days[0],
         "actor": actor.label,
         "actor_roles": list(actor.roles),
-        "request_id": current_request().request_id,
+        **origin(),
         "told_at": now.isoformat(),
     }

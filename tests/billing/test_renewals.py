@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import clock
+from core import clock, tracing
 from core.database import transaction
 from core.principal import Principal
 from core.settings import Settings, get_settings
@@ -54,6 +54,20 @@ async def test_a_stored_card_renews_and_the_anchor_stays(owner: Any, world: Any,
     ]
     payment = await owner.fetchrow("SELECT * FROM payments ORDER BY id DESC LIMIT 1")
     assert (payment["method"], payment["status"]) == ("RECURRING", "CONFIRMED")
+
+
+async def test_messages_written_by_the_set_carry_the_trace(
+    owner: Any, world: Any, staff: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribe(owner, world, staff, EMPTY_CARD)
+    await owner.execute("DELETE FROM outbox_messages")
+    here = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    monkeypatch.setattr(tracing, "traceparent", lambda: here)
+    for moment in (END - DAY, END + timedelta(minutes=1), END + 6 * DAY, END + 20 * DAY):
+        await night(owner, moment)
+    written = await owner.fetch("SELECT DISTINCT kind, traceparent FROM outbox_messages")
+    assert {row["kind"] for row in written} == {"event.deliver", "invoice.charge"}
+    assert {row["traceparent"] for row in written} == {here}
 
 
 async def test_an_empty_card_is_tried_on_the_published_days_and_grace_follows(

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 import uvicorn
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -20,14 +21,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from websockets.asyncio.client import connect
 
 from core import http, tracing
 from core.database import dispose, transaction
+from core.ids import encode_id
 from core.principal import SYSTEM
 from core.settings import get_settings
 from core.traced_http import TracedTransport
 from gateways.tbank.emulator import TBankEmulator
 from services import access
+from tests.served import served
 from tests.workers.conftest import eventually
 from web.app import build
 from workers.handlers import register_handlers
@@ -38,6 +42,7 @@ MARK = "marked-secret-4711"
 EMAIL = "anna@demo.test"
 PASSWORD = "correct horse battery"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+PROGRESS = "subscription Watch($id: ID!) { bulkOperationProgress(id: $id) { status } }"
 RUN = """
 mutation RunNow($input: ScheduledJobRunInput!) { scheduledJobRun(input: $input) { run { id } userErrors { code } } }
 """
@@ -199,3 +204,32 @@ async def test_no_span_is_made_while_it_is_off(monkeypatch: pytest.MonkeyPatch) 
     async with http.client() as client:
         assert not isinstance(client._transport, TracedTransport)
     assert tracing.add_trace_id(None, "info", {}) == {}
+
+
+async def test_an_operation_of_a_socket_is_a_span_until_it_ends(outside: Outside) -> None:
+    token = await a_token()
+    await dispose()
+    tracing.start("kontora-api")
+    options: dict[str, Any] = {
+        "subprotocols": ["graphql-transport-ws"],
+        "additional_headers": {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"},
+    }
+    async with served(build()) as address, connect(f"{address.replace('http', 'ws')}/graphql", **options) as socket:
+
+        async def say(**message: Any) -> Any:
+            await socket.send(orjson.dumps(message).decode())
+            return orjson.loads(await asyncio.wait_for(socket.recv(), 20))
+
+        await say(type="connection_init", payload={"authorization": f"Bearer {token}"})
+        asked = {"query": "query Me { viewer { email } }"}
+        assert (await say(type="subscribe", id="1", payload=asked))["payload"]["data"] == {"viewer": {"email": EMAIL}}
+        await socket.recv()
+        watched = {"query": PROGRESS, "variables": {"id": encode_id("BulkOperation", 4711)}}
+        assert (await say(type="subscribe", id="2", payload=watched))["type"] == "error"
+    await asyncio.to_thread(tracing.stop)
+    ours = outside.of("kontora-api")
+    assert {name for name in ours if not name.isupper()} == {"query Me", "subscription Watch"}
+    assert ours["query Me"].parent_span_id.hex() == "b7ad6b7169203331"
+    assert ours["SELECT"].parent_span_id in {ours["query Me"].span_id, ours["subscription Watch"].span_id}
+    assert ours["query Me"].status.code != ours["subscription Watch"].status.code
+    assert EMAIL not in str(outside.spans)
