@@ -1,8 +1,8 @@
 """GraphQL over WebSocket, by the protocol graphql-transport-ws (ORD-9, API-3).
 
 https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md names the messages and the codes of closing. Queries
-and mutations are answered too. Whoever is behind a socket is asked for again every other second: once a session has
-ended or its permissions have changed, the socket is closed.
+and mutations are answered too. Whoever is behind a socket is asked for again every other second, and before each
+answer: once a session has ended or its permissions have changed, nothing more is told and the socket is closed.
 """
 
 from __future__ import annotations
@@ -117,12 +117,16 @@ class _Conversation:
                 if time.monotonic() - began > INIT_SECONDS:
                     raise _Closed(4408, "Connection initialisation timeout")
                 continue
-            try:
-                current = await self.endpoint.authenticate(self.scope)
-            except Unauthenticated:
-                raise _Closed(4403, "The session has ended") from None
-            if current.permission_key != self.principal.permission_key:
-                raise _Closed(4403, "Permissions have changed, connect again")
+            await self._ask_again(self.principal)
+
+    async def _ask_again(self, principal: Principal) -> None:
+        """Make sure that whoever began may still do the same."""
+        try:
+            current = await self.endpoint.authenticate(self.scope)
+        except Unauthenticated:
+            raise _Closed(4403, "The session has ended") from None
+        if current.permission_key != principal.permission_key:
+            raise _Closed(4403, "Permissions have changed, connect again")
 
     async def _hear(self) -> None:
         while True:
@@ -197,6 +201,7 @@ class _Conversation:
     async def _operate(self, operation_id: str, payload: Any, principal: Principal) -> str | None:
         """Answer an operation to its end; gives the code of the error that ended it."""
         try:
+            await self._ask_again(principal)
             asked = request_of(payload)
             found = self.endpoint.run(asked.query, asked.operation_name, asked.variables, principal)
             async with aclosing(cast("AsyncGenerator[Answer, None]", found)) as answers:
@@ -204,13 +209,15 @@ class _Conversation:
                     if not answer.ran:
                         await self._refuse(operation_id, answer.errors)
                         return _REFUSED
+                    await self._ask_again(principal)
                     await self._say({"type": "next", "id": operation_id, "payload": answer_of(answer)})
             self.running.pop(operation_id, None)
             await self._say({"type": "complete", "id": operation_id})
         except BadRequest as error:
             await self._refuse(operation_id, [told(error)])
             return error.code
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, _Closed):
+            # The check that runs anyway closes the socket.
             return None
         except Exception:
             log.exception("operation_failed")
