@@ -23,7 +23,7 @@ from schema.partner_card import (
     PartnerSearchResult,
 )
 from schema.partners import PartnerPayload
-from services import partner_contracts, partner_search, partner_standing, partners
+from services import partner_contracts, partner_search, partner_standing
 
 _CONTRACT_NULLS = frozenset({"signed_at", "starts_at", "ends_at", "amount", "currency", "sla", "url"})
 
@@ -69,9 +69,13 @@ async def partner_search_(
 
 async def partner_change_status(context: MutationContext, input: PartnerChangeStatusInput) -> dict[str, Any]:
     """Suspend, block, archive or restore a partner, with the reason (PAR-1)."""
-    partner = await partners.load(context.session, context.actor, key_of(input.id, "Partner", "id"), lock=True)
-    await partner_standing.change_status(
-        context.session, context.actor, partner, status=input.status, reason=input.reason, version=input.version
+    partner = await partner_standing.change_status(
+        context.session,
+        context.actor,
+        partner_id=key_of(input.id, "Partner", "id"),
+        version=input.version,
+        status=input.status,
+        reason=input.reason,
     )
     return {"partner": partner.id}
 

@@ -30,10 +30,11 @@ from domain.access_grants import (
 )
 from domain.search_text import fold
 from models import AccessGrant, Partner, Session
-from policies.scopes import require, require_staff, scoped
+from policies.scopes import require, require_staff
 from services import audit
 from services.access.sessions import NoSession
 from services.changes import unique
+from services.loading import load
 
 APPROVE = "access_grant:approve"
 REQUEST = "access_grant:request"
@@ -241,10 +242,7 @@ async def _end_overdue(session: AsyncSession, *conditions: ColumnElement[bool]) 
 
 async def _load(session: AsyncSession, actor: Principal, grant_id: int) -> AccessGrant:
     """A grant under lock, so that of two who decide at once the second sees what the first did."""
-    statement = scoped(select(AccessGrant).where(AccessGrant.id == grant_id), AccessGrant, actor)
-    grant: AccessGrant | None = await session.scalar(statement.with_for_update())
-    if grant is None:
-        raise NotFound.of("AccessGrant", field=fields.path("id"))
+    grant = await load(session, actor, AccessGrant, grant_id, lock=True)
     if grant.status is AccessGrantStatus.APPROVED and grant.expires_at is not None and grant.expires_at <= clock.now():
         raise AccessGrantNotOpen("the access grant has expired", field=fields.path("id"))
     return grant

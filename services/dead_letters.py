@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import Conflict, NotFound
+from core.errors import Conflict
 from core.principal import Principal
 from domain.effects import DeadLetterStatus, JobOutcome, OutboxStatus
 from models import DeadLetter, OutboxMessage, ScheduledJobRun
 from models.security import OUTBOX_CHANNEL
-from policies.scopes import require, scoped
+from policies.scopes import require
 from services import audit
+from services.loading import load
 
 WRITE = "dead_letter:write"
 
@@ -53,10 +54,7 @@ async def _resolve(
     session: AsyncSession, actor: Principal, dead_letter_id: int, status: DeadLetterStatus
 ) -> DeadLetter:
     require(actor, WRITE, "DeadLetter")
-    wanted = select(DeadLetter).where(DeadLetter.id == dead_letter_id).with_for_update()
-    letter: DeadLetter | None = await session.scalar(scoped(wanted, DeadLetter, actor))
-    if letter is None:
-        raise NotFound.of("DeadLetter", field=("input", "id"))
+    letter = await load(session, actor, DeadLetter, dead_letter_id, lock=True)
     if letter.status != DeadLetterStatus.OPEN:
         raise Conflict(f"the dead letter is {letter.status} already", field=("input", "id"))
     letter.status = status

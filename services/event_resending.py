@@ -18,10 +18,10 @@ from domain import fields
 from domain.effects import EndpointPurpose, EventStatus
 from gateways.events.client import deliver as call
 from models import EventPing, Product, ProductEvent
-from policies.scopes import require, scoped
+from policies.scopes import require
 from services import audit, event_circuits
-from services.catalog import products
 from services.events import DELIVER, secrets_of
+from services.loading import load
 from services.outbox import enqueue
 
 WRITE = "event:write"
@@ -37,10 +37,7 @@ async def redeliver(session: AsyncSession, actor: Principal, *, event_id: int) -
         Conflict: it waits to be delivered anyway.
     """
     require(actor, WRITE, "Mutation.productEventRedeliver")
-    wanted = scoped(select(ProductEvent).where(ProductEvent.id == event_id), ProductEvent, actor)
-    event: ProductEvent | None = await session.scalar(wanted.with_for_update())
-    if event is None:
-        raise NotFound.of("ProductEvent", field=fields.path("id"))
+    event = await load(session, actor, ProductEvent, event_id, lock=True)
     if event.status == EventStatus.PENDING:
         raise Conflict("the event waits to be delivered", field=fields.path("id"))
     before = {"status": event.status}
@@ -56,7 +53,7 @@ async def redeliver_failed(session: AsyncSession, actor: Principal, *, product_i
         NotFound: there is no such product.
     """
     require(actor, WRITE, "Mutation.productEventsRedeliverFailed")
-    product = await products.load(session, actor, product_id, lock=False, field="productId")
+    product = await load(session, actor, Product, product_id, field="productId")
     failed = (
         select(ProductEvent)
         .where(
@@ -84,7 +81,7 @@ async def ask_ping(session: AsyncSession, actor: Principal, *, product_id: int, 
         Conflict: the product has no such endpoint, or no signing secret.
     """
     require(actor, WRITE, "Mutation.productPing")
-    product = await products.load(session, actor, product_id, lock=False, field="productId")
+    product = await load(session, actor, Product, product_id, field="productId")
     endpoint: str | None = getattr(product, purpose.column)
     if endpoint is None or product.event_secret_encrypted is None:
         raise Conflict("the product has no such endpoint, or no signing secret", field=fields.path("endpoint"))

@@ -25,10 +25,9 @@ from domain.pricing import DEFAULT_SEATS
 from domain.wallets import AccountKind, WalletTransactionKind
 from ledger import post as ledger
 from models import Contact, Install, OAuthToken, Partner, Product, Subscription, SubscriptionChange
-from policies.scopes import scoped
-from services import audit, events, onboarding, partners
-from services.catalog import products
+from services import audit, events, onboarding
 from services.changes import apply, unique
+from services.loading import load
 from services.monitoring import activity
 from services.partner_standing import PartnerNotAllowed, check_standing
 
@@ -73,8 +72,8 @@ async def create(
         Conflict: the product is archived, the partner is not active, or the product is installed there.
         UserError: a token is empty or has expired.
     """
-    partner = await partners.load(session, actor, partner_id, lock=True, field="partnerId")
-    product = await products.load(session, actor, product_id, lock=False, field="productId")
+    partner = await load(session, actor, Partner, partner_id, field="partnerId", lock=True)
+    product = await load(session, actor, Product, product_id, field="productId")
     await check_standing(session, partner.id, PartnerMay.INSTALL, field="partnerId")
     if product.status != ProductStatus.ACTIVE:
         raise Conflict("the product is archived", field=fields.path("productId"))
@@ -110,8 +109,8 @@ async def activate(session: AsyncSession, actor: Principal, *, install_id: int) 
         Conflict: the install is disabled, or its partner is not active.
         ReinstallNeeded: a widget has no valid token at the CRM.
     """
-    install = await load(session, actor, install_id, lock=True)
-    product = await products.load(session, actor, install.product_id, lock=False)
+    install = await load(session, actor, Install, install_id, lock=True, references=True)
+    product = await load(session, actor, Product, install.product_id)
     now = clock.now()
     blocked = install_blocked(InstallAction.ACTIVATE, await _standing(session, install, product), now)
     if blocked is not None and blocked.is_done:
@@ -143,8 +142,8 @@ async def disable(session: AsyncSession, actor: Principal, *, install_id: int) -
     Raises:
         NotFound: there is no such install in the caller's reach.
     """
-    install = await load(session, actor, install_id, lock=True)
-    product = await products.load(session, actor, install.product_id, lock=False)
+    install = await load(session, actor, Install, install_id, lock=True, references=True)
+    product = await load(session, actor, Product, install.product_id)
     if install_blocked(InstallAction.DISABLE, await _standing(session, install, product), clock.now()) is not None:
         return install
     before, after = apply(install, {"status": InstallStatus.DISABLED, "disabled_at": clock.now()})
@@ -152,19 +151,6 @@ async def disable(session: AsyncSession, actor: Principal, *, install_id: int) -
     await onboarding.stop(session, actor, install)
     await audit.record(session, actor, "install.disable", install, before=before, after=after)
     await events.emit(session, install, "install.disabled", {})
-    return install
-
-
-async def load(session: AsyncSession, actor: Principal, install_id: int, *, lock: bool, field: str = "id") -> Install:
-    """An install in the actor's reach.
-
-    Raises:
-        NotFound: there is none; names ``field``.
-    """
-    wanted = scoped(select(Install).where(Install.id == install_id), Install, actor)
-    install: Install | None = await session.scalar(wanted.with_for_update() if lock else wanted)
-    if install is None:
-        raise NotFound.of("Install", field=fields.path(field))
     return install
 
 

@@ -12,8 +12,9 @@ from domain import fields
 from domain.effects import DUE_AT, DeadLetterStatus, JobOutcome, OutboxStatus
 from models import DeadLetter, OutboxMessage, ScheduledJob, ScheduledJobRun
 from models.security import OUTBOX_CHANNEL
-from policies.scopes import require, scoped
+from policies.scopes import require
 from services import audit, dead_letters
+from services.loading import load
 from services.outbox import enqueue
 
 WRITE = "job:write"
@@ -51,10 +52,7 @@ async def retry_run(session: AsyncSession, actor: Principal, *, run_id: int) -> 
         Conflict: it has not failed, or a person has let it go.
     """
     require(actor, WRITE, "ScheduledJobRun")
-    wanted = select(ScheduledJobRun).where(ScheduledJobRun.id == run_id).with_for_update()
-    run: ScheduledJobRun | None = await session.scalar(scoped(wanted, ScheduledJobRun, actor))
-    if run is None:
-        raise NotFound.of("ScheduledJobRun", field=fields.path("id"))
+    run = await load(session, actor, ScheduledJobRun, run_id, lock=True)
     if run.outcome != JobOutcome.FAILED:
         raise Conflict(f"the run is {run.outcome}", code="RUN_NOT_FAILED", field=fields.path("id"))
     letter = select(DeadLetter.id).where(
@@ -77,10 +75,7 @@ async def retry_message(session: AsyncSession, actor: Principal, *, message_id: 
         Conflict: it is done, failed for good (replay its dead letter), or in a worker's hands.
     """
     require(actor, WRITE, "OutboxMessage")
-    wanted = select(OutboxMessage).where(OutboxMessage.id == message_id).with_for_update()
-    message: OutboxMessage | None = await session.scalar(scoped(wanted, OutboxMessage, actor))
-    if message is None:
-        raise NotFound.of("OutboxMessage", field=fields.path("id"))
+    message = await load(session, actor, OutboxMessage, message_id, lock=True)
     if message.status != OutboxStatus.PENDING:
         raise Conflict(f"the message is {message.status}", field=fields.path("id"))
     in_hand = await session.scalar(

@@ -8,7 +8,6 @@ from typing import Any, TypedDict
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
 from domain.bank_details import check_account, check_bik, check_correspondent_account
@@ -16,6 +15,7 @@ from domain.inn import check_inn, check_kpp, check_ogrn
 from models import LegalEntity
 from services import audit
 from services.changes import apply, next_version, unique
+from services.loading import load
 
 LONGEST_ADDRESS_CHARS = 500
 _CAMEL = {"bank_name": "bankName", "signatory_title": "signatoryTitle"}
@@ -64,9 +64,7 @@ async def change(
         Conflict: somebody changed it in between.
         UserError: a value is not fit for its field, or the bank details do not fit together.
     """
-    entity = await session.get(LegalEntity, legal_entity_id, with_for_update=True)
-    if entity is None:
-        raise NotFound.of("LegalEntity", field=fields.path("id"))
+    entity = await load(session, actor, LegalEntity, legal_entity_id, lock=True)
     next_version(entity, version)
     before, after = apply(entity, _checked(values))
     _check_bank(entity)

@@ -6,17 +6,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
 from domain.partners import ContractStatus, NoteKind
-from models import PartnerContract, PartnerNote
-from policies.scopes import scoped
-from services import audit, partners
+from models import Partner, PartnerContract, PartnerNote
+from services import audit
 from services.changes import apply, next_version, unique
+from services.loading import load
 
 LONGEST_SLA = 2_000
 LONGEST_NOTE = 10_000
@@ -46,7 +44,7 @@ async def create_contract(
         Conflict: the partner has a contract of this number.
         UserError: a value is not fit for its field.
     """
-    await partners.load(session, actor, partner_id, lock=False, field="partnerId")
+    await load(session, actor, Partner, partner_id, field="partnerId")
     contract = PartnerContract(partner_id=partner_id, **_checked({"number": "", **values}))
     _check_whole(contract)
     async with _one_number(session):
@@ -66,10 +64,7 @@ async def update_contract(
         Conflict: somebody changed it in between, or another contract has the number.
         UserError: a value is not fit for its field.
     """
-    wanted = select(PartnerContract).where(PartnerContract.id == contract_id).with_for_update()
-    contract: PartnerContract | None = await session.scalar(scoped(wanted, PartnerContract, actor))
-    if contract is None:
-        raise NotFound.of("PartnerContract", field=fields.path("id"))
+    contract = await load(session, actor, PartnerContract, contract_id, lock=True)
     next_version(contract, version)
     with session.no_autoflush:
         before, after = apply(contract, _checked(values))
@@ -89,7 +84,7 @@ async def add_note(
         NotFound: there is no such partner in the caller's reach.
         InvalidValue: empty, or too long.
     """
-    await partners.load(session, actor, partner_id, lock=False, field="partnerId")
+    await load(session, actor, Partner, partner_id, field="partnerId")
     told = body.strip()
     if not told or len(told) > LONGEST_NOTE or "\0" in told:
         raise fields.InvalidValue(f"a note has 1 to {LONGEST_NOTE} characters", field=fields.path("body"))

@@ -17,6 +17,7 @@ from models import Install, Partner, PartnerStatusChange
 from policies.scopes import require
 from services import audit, events
 from services.changes import next_version
+from services.loading import load
 
 LONGEST_REASON = 500
 _ACTIONS = MappingProxyType({to: action for action, to in PARTNER_MOVES.items()})
@@ -29,6 +30,19 @@ class PartnerNotAllowed(Conflict):
 
 
 async def change_status(
+    session: AsyncSession, actor: Principal, *, partner_id: int, version: int, status: PartnerStatus, reason: str | None
+) -> Partner:
+    """Move a partner to another standing; the same standing again changes nothing.
+
+    Raises:
+        NotFound: there is no such partner in the actor's reach.
+        Forbidden, Conflict, InvalidValue: see :func:`move`.
+    """
+    partner = await load(session, actor, Partner, partner_id, lock=True)
+    return await move(session, actor, partner, status=status, reason=reason, version=version)
+
+
+async def move(
     session: AsyncSession,
     actor: Principal,
     partner: Partner,
@@ -37,7 +51,7 @@ async def change_status(
     reason: str | None,
     version: int | None,
 ) -> Partner:
-    """Move a locked partner to another standing; the same standing again changes nothing.
+    """Move a locked partner to another standing.
 
     Where licences become valid or invalid by it, each activated install's product is told in the same transaction.
 

@@ -19,7 +19,8 @@ from models import Contact, Partner, User
 from policies.scopes import scoped
 from services import audit
 from services.changes import apply, next_version, unique
-from services.partner_standing import change_status
+from services.loading import load
+from services.partner_standing import move
 
 
 class PartnerValues(TypedDict, total=False):
@@ -84,7 +85,7 @@ async def update_card(
         Conflict: somebody changed the card in between.
         UserError: a value is not fit for its field; a standing other than active has no reason.
     """
-    partner = await load(session, actor, partner_id, lock=True)
+    partner = await load(session, actor, Partner, partner_id, lock=True)
     next_version(partner, version)
     checked = await _checked_partner(session, values)
     standing = checked.pop("status", partner.status)
@@ -92,7 +93,7 @@ async def update_card(
         reason = checked.pop("status_reason", None)
         if standing != PartnerStatus.ACTIVE and not reason:
             raise fields.InvalidValue(f"say why the partner becomes {standing}", field=fields.path("statusReason"))
-        await change_status(session, actor, partner, status=standing, reason=reason, version=None)
+        await move(session, actor, partner, status=standing, reason=reason, version=None)
     async with _one_account(session):
         before, after = apply(partner, checked)
     await audit.record(session, actor, "partner.update", partner, before=before, after=after, partner_id=partner.id)
@@ -133,7 +134,7 @@ async def create_contact(session: AsyncSession, actor: Principal, *, partner_id:
         NotFound: there is no such partner in the caller's reach.
         UserError: a value is not fit for its field.
     """
-    await load(session, actor, partner_id, lock=True)
+    await load(session, actor, Partner, partner_id, lock=True)
     checked = _checked_contact({"full_name": "", **values})
     others = await session.scalar(select(Contact.id).where(Contact.partner_id == partner_id).limit(1))
     checked["is_primary"] = bool(checked.get("is_primary")) or others is None
@@ -157,7 +158,7 @@ async def update_contact(session: AsyncSession, actor: Principal, *, contact_id:
     )
     if partner_id is None:
         raise NotFound.of("Contact", field=fields.path("id"))
-    await load(session, actor, partner_id, lock=True)
+    await load(session, actor, Partner, partner_id, lock=True)
     contact = await session.get_one(Contact, contact_id, with_for_update=True)
     checked = _checked_contact(values)
     if contact.is_primary and checked.get("is_primary") is False:
@@ -167,19 +168,6 @@ async def update_contact(session: AsyncSession, actor: Principal, *, contact_id:
     before, after = apply(contact, checked)
     await audit.record(session, actor, "contact.update", contact, before=before, after=after)
     return contact
-
-
-async def load(session: AsyncSession, actor: Principal, partner_id: int, *, lock: bool, field: str = "id") -> Partner:
-    """A partner in the actor's reach.
-
-    Raises:
-        NotFound: there is none; names ``field``.
-    """
-    wanted = scoped(select(Partner).where(Partner.id == partner_id), Partner, actor)
-    partner: Partner | None = await session.scalar(wanted.with_for_update(key_share=True) if lock else wanted)
-    if partner is None:
-        raise NotFound.of("Partner", field=fields.path(field))
-    return partner
 
 
 def _one_account(session: AsyncSession) -> Any:

@@ -87,7 +87,7 @@ async def revoke_api_token(session: AsyncSession, actor: Principal, *, api_token
     statement = select(ApiToken).where(ApiToken.id == api_token_id, ApiToken.user_id == actor.user_id)
     token: ApiToken | None = await session.scalar(scoped(statement, ApiToken, actor).with_for_update())
     if token is None:
-        raise NotFound.of("API token", ("input", "apiTokenId"))
+        raise NotFound.of("ApiToken", ("input", "apiTokenId"))
     if token.revoked_at is None:
         token.revoked_at = clock.now()
         await audit.record(session, actor, "api_token.revoke", token, before=None, after={"name": token.name})

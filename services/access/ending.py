@@ -16,6 +16,7 @@ from policies.scopes import scoped
 from services import audit
 from services.access.granting import user_to_manage
 from services.access.sessions import NoSession, end_other_sessions, end_session, end_sessions_of
+from services.loading import load
 
 SHOWN_SESSIONS = 100
 
@@ -35,9 +36,9 @@ async def end_own_session(session: AsyncSession, actor: Principal, *, session_id
     Raises:
         NotFound: no such session of the caller's.
     """
-    found = await _session(session, actor, session_id)
-    if found is None or actor.user_id is None or found.user_id != actor.user_id:
-        raise NotFound.of("session", fields.path("sessionId"))
+    found = await load(session, actor, Session, session_id, field="sessionId")
+    if actor.user_id is None or found.user_id != actor.user_id:
+        raise NotFound.of("Session", fields.path("sessionId"))
     return await _end(session, actor, found, "ended by its user")
 
 
@@ -63,9 +64,7 @@ async def end_session_of_user(session: AsyncSession, actor: Principal, *, sessio
         NotFound: no such session in the actor's reach.
         BeyondOwnPermissions: its user has permissions that the actor lacks.
     """
-    found = await _session(session, actor, session_id)
-    if found is None:
-        raise NotFound.of("session", fields.path("sessionId"))
+    found = await load(session, actor, Session, session_id, field="sessionId")
     await user_to_manage(session, actor, found.user_id, field="sessionId")
     return await _end(session, actor, found, "ended by an administrator")
 
@@ -89,23 +88,13 @@ async def revoke_token_of_user(session: AsyncSession, actor: Principal, *, api_t
         NotFound: no such token in the actor's reach.
         BeyondOwnPermissions: its owner has permissions that the actor lacks.
     """
-    found = scoped(select(ApiToken).where(ApiToken.id == api_token_id), ApiToken, actor)
-    token: ApiToken | None = await session.scalar(found)
-    if token is None:
-        raise NotFound.of("API token", fields.path("apiTokenId"))
+    token = await load(session, actor, ApiToken, api_token_id, field="apiTokenId")
     await user_to_manage(session, actor, token.user_id, field="apiTokenId")
     await session.refresh(token, with_for_update=True)
     if token.revoked_at is None:
         token.revoked_at = clock.now()
         await audit.record(session, actor, "api_token.revoke", token, before=None, after={"name": token.name})
     return token
-
-
-async def _session(session: AsyncSession, actor: Principal, session_id: int) -> Session | None:
-    found: Session | None = await session.scalar(
-        scoped(select(Session).where(Session.id == session_id), Session, actor)
-    )
-    return found
 
 
 async def _end(session: AsyncSession, actor: Principal, found: Session, reason: str) -> Session:

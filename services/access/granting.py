@@ -68,7 +68,7 @@ async def user_to_manage(
         statement.options(defer(User.password_hash, raiseload=True)).with_for_update()
     )
     if user is None:
-        raise NotFound.of("user", path)
+        raise NotFound.of("User", path)
     check_management(own, (await permissions_of(session, user_id))[1], path)
     return user, own
 

@@ -52,7 +52,7 @@ async def invite_user(
     if belongs_to is not None:
         reachable = scoped(select(Partner.id).where(Partner.id == belongs_to), Partner, actor)
         if await session.scalar(reachable) is None:
-            raise NotFound.of("partner", ("input", "partnerId"))
+            raise NotFound.of("Partner", ("input", "partnerId"))
     kind = UserKind.STAFF if belongs_to is None else UserKind.PARTNER
     roles = await roles_for(session, actor, kind, role_ids)
     if not roles:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import NotFound
 from core.principal import Principal
 from models import Role, RolePermission
 from policies.granting import check_grant
 from services import audit
 from services.access.granting import own_permissions
+from services.loading import load
 
 
 async def set_totp_required(session: AsyncSession, actor: Principal, *, role_id: int, required: bool) -> Role:
@@ -21,9 +21,7 @@ async def set_totp_required(session: AsyncSession, actor: Principal, *, role_id:
         BeyondOwnPermissions: the role gives permissions that the caller lacks.
     """
     own = await own_permissions(session, actor)
-    role = await session.get(Role, role_id, with_for_update=True)
-    if role is None:
-        raise NotFound.of("role", ("input", "roleId"))
+    role = await load(session, actor, Role, role_id, field="roleId", lock=True)
     given = await session.scalars(select(RolePermission.permission).where(RolePermission.role_id == role.id))
     check_grant(own, given, ("input", "roleId"))
     if role.totp_required is not required:

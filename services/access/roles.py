@@ -19,6 +19,7 @@ from policies.scopes import scoped
 from services import audit
 from services.access.granting import keep_a_superadmin, own_permissions, permissions_of, user_to_manage
 from services.changes import next_version, unique
+from services.loading import load
 
 LONGEST_NAME_CHARS = 60
 
@@ -66,9 +67,7 @@ async def create_role(
     own = await own_permissions(session, actor)
     permissions = set(values.get("permissions", ()))
     if copy_of is not None:
-        copied = await session.get(Role, copy_of)
-        if copied is None:
-            raise NotFound.of("role", fields.path("copyOfId"))
+        copied = await load(session, actor, Role, copy_of, field="copyOfId")
         if kind not in (None, copied.kind):
             raise RoleNotForUser(f"the copied role is for {copied.kind.lower()} users", field=fields.path("kind"))
         kind = copied.kind
@@ -186,7 +185,7 @@ async def roles_for(session: AsyncSession, actor: Principal, kind: UserKind, rol
     """
     found = list(await session.scalars(scoped(select(Role).where(Role.id.in_(role_ids)), Role, actor)))
     if len(found) != len(set(role_ids)):
-        raise NotFound.of("role", fields.path("roleIds"))
+        raise NotFound.of("Role", fields.path("roleIds"))
     for role in found:
         if role.kind is not kind:
             told = "our own people" if role.kind is UserKind.STAFF else "partners' users"
@@ -220,9 +219,7 @@ def _check(own: frozenset[str], kind: UserKind, permissions: Iterable[str]) -> N
 
 async def _role_to_change(session: AsyncSession, actor: Principal, role_id: int) -> tuple[Role, frozenset[str]]:
     own = await own_permissions(session, actor)
-    role = await session.get(Role, role_id, with_for_update=True)
-    if role is None:
-        raise NotFound.of("role", fields.path("roleId"))
+    role = await load(session, actor, Role, role_id, field="roleId", lock=True, references=True)
     if role.built_in:
         raise RoleBuiltIn(f"{role.name} comes with the product; make a copy of it", field=fields.path("roleId"))
     return role, own

@@ -80,7 +80,7 @@ async def update_own_profile(session: AsyncSession, actor: Principal, *, values:
     statement = select(User).where(User.id == actor.user_id).options(defer(User.password_hash, raiseload=True))
     user = await session.scalar(statement.with_for_update())
     if user is None:
-        raise NotFound.of("user")
+        raise NotFound.of("User")
     user.version += 1
     return await _apply(session, actor, user, values)
 
@@ -134,7 +134,7 @@ async def user_with_email(session: AsyncSession, email: str) -> User:
     """
     user = await session.scalar(select(User).where(User.email == email.strip().lower()))
     if user is None:
-        raise NotFound.of(f"user {email}")
+        raise NotFound.of(f"User {email}")
     return user
 
 

@@ -23,8 +23,8 @@ from models import ClosingReceipt, Invoice, Payment, Refund
 from policies.scopes import require
 from services import audit
 from services.billing.attention import call_a_person
-from services.billing.locks import load
 from services.billing.receipts import closing_receipt_of
+from services.loading import load
 from services.outbox import ORIGIN, PermanentFailure, Postponed, enqueue, origin
 
 SEND = "receipt.close"

@@ -25,7 +25,7 @@ from policies.scopes import require
 from services.billing.announce import announce, show_on_install
 from services.billing.cancel import drop_pending
 from services.billing.cards import Card, forget_card, keep_card
-from services.billing.locks import live_subscription, load
+from services.billing.locks import live_subscription
 from services.billing.log import record_change, told
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, withdraw
 from services.billing.renewing import plan_charge
@@ -33,6 +33,7 @@ from services.billing.seats import NothingToChange
 from services.billing.standing import AlreadySubscribed, NotAllowedNow, take
 from services.billing.subscriptions import PlanNotOffered, priced
 from services.billing.worth import add_worth
+from services.loading import load
 
 LONGEST_REASON = 500
 LONGEST_CARD_KEY = 200

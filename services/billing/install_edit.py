@@ -20,9 +20,10 @@ from policies.scopes import require
 from services import audit, installs
 from services.billing.cancel import end_now
 from services.billing.correct import LONGEST_REASON, Correction, apply_correction
-from services.billing.locks import live_subscription, load
+from services.billing.locks import live_subscription
 from services.billing.seats import NothingToChange
 from services.billing.standing import NotAllowedNow, refuse
+from services.loading import load
 
 
 @dataclass(frozen=True)

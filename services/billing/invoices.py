@@ -20,10 +20,10 @@ from domain.invoice_actions import InvoiceAction, invoice_blocked
 from models import Install, Invoice, Payment
 from policies.scopes import require
 from services import audit
-from services.billing.locks import load
 from services.billing.orders import cancel
 from services.billing.payments import log_state, new_payment
 from services.billing.settle import settle
+from services.loading import load
 
 LONGEST_NOTE = 500
 

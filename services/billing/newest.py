@@ -18,12 +18,12 @@ from domain.pricing import Quote
 from domain.subscription_actions import SubscriptionAction
 from models import Install, Invoice, Plan, PlanPrice, Subscription
 from policies.scopes import require
-from services.billing.locks import load
 from services.billing.orders import RENEWALS, waiting, withdraw
 from services.billing.plan_change import plan_for_renewal
 from services.billing.seats import NothingToChange
 from services.billing.standing import WATCHED, NotAllowedNow, plan_of, refuse_by, standing_of, take
 from services.billing.subscriptions import PlanNotOffered, price_with
+from services.loading import load
 
 MOST_AT_ONCE = 1_000
 

@@ -19,8 +19,8 @@ from models import Install, Invoice, Partner, Payment
 from policies.scopes import require
 from services.billing.announce import announce_invoice
 from services.billing.issue import Draft, DraftLine, issue_invoice
-from services.billing.locks import load
 from services.billing.payments import new_payment
+from services.loading import load
 
 MOST_LINES = 100
 QUANTITY_PLACES = 3

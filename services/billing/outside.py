@@ -30,6 +30,7 @@ from models import Invoice, OutsidePayment, Partner
 from policies.scopes import require
 from services import audit
 from services.billing.invoices import record_outside
+from services.loading import load
 
 LONGEST_ID = 200
 LONGEST_NUMBER = 100
@@ -208,10 +209,8 @@ async def match_by_hand(
         InvoiceNotPayable: the invoice is paid, cancelled or refunded.
     """
     require(actor, WRITE, "Mutation.outsidePaymentMatch")
-    payment = await _waiting(session, outside_payment_id)
-    invoice = await session.get(Invoice, invoice_id)
-    if invoice is None:
-        raise NotFound.of("Invoice", field=fields.path("invoiceId"))
+    payment = await _waiting(session, actor, outside_payment_id)
+    invoice = await load(session, actor, Invoice, invoice_id, field="invoiceId")
     if (invoice.total, invoice.currency) != (payment.amount, payment.currency):
         raise Conflict(
             f"{payment.amount} {payment.currency} came and the invoice is over {invoice.total} {invoice.currency}",
@@ -232,7 +231,7 @@ async def ignore(session: AsyncSession, actor: Principal, *, outside_payment_id:
     """
     require(actor, WRITE, "Mutation.outsidePaymentIgnore")
     note = fields.line(note, "note", most_chars=LONGEST_NOTE)
-    payment = await _waiting(session, outside_payment_id)
+    payment = await _waiting(session, actor, outside_payment_id)
     before = {"status": payment.status}
     payment.status, payment.note = OutsidePaymentStatus.IGNORED, note
     payment.decided_by_user_id, payment.decided_at = actor.user_id, clock.now()
@@ -249,9 +248,7 @@ async def reopen(session: AsyncSession, actor: Principal, *, outside_payment_id:
         Conflict: it was not ignored.
     """
     require(actor, WRITE, "Mutation.outsidePaymentReopen")
-    payment = await session.get(OutsidePayment, outside_payment_id, with_for_update=True)
-    if payment is None:
-        raise NotFound.of("OutsidePayment", field=fields.path("id"))
+    payment = await load(session, actor, OutsidePayment, outside_payment_id, lock=True)
     if payment.status != OutsidePaymentStatus.IGNORED:
         raise Conflict(f"it is {payment.status}", field=fields.path("id"))
     payment.status = OutsidePaymentStatus.UNMATCHED
@@ -264,10 +261,8 @@ async def reopen(session: AsyncSession, actor: Principal, *, outside_payment_id:
     return payment
 
 
-async def _waiting(session: AsyncSession, key: int) -> OutsidePayment:
-    payment = await session.get(OutsidePayment, key, with_for_update=True)
-    if payment is None:
-        raise NotFound.of("OutsidePayment", field=fields.path("id"))
+async def _waiting(session: AsyncSession, actor: Principal, key: int) -> OutsidePayment:
+    payment = await load(session, actor, OutsidePayment, key, lock=True)
     if payment.status not in (OutsidePaymentStatus.NEW, OutsidePaymentStatus.UNMATCHED):
         raise Conflict(f"it is {payment.status} already", field=fields.path("id"))
     return payment

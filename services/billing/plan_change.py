@@ -20,7 +20,6 @@ from models import Invoice, Payment, Plan, Subscription
 from policies.scopes import require
 from services.billing.cancel import drop_pending
 from services.billing.issue import Draft, DraftLine, issue_invoice
-from services.billing.locks import load
 from services.billing.log import record_change, told
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, waiting, withdraw
 from services.billing.payments import new_payment
@@ -29,6 +28,7 @@ from services.billing.settle import settle_free
 from services.billing.standing import InHand, NotAllowedNow, look, plan_of, take
 from services.billing.subscriptions import PlanNotOffered, priced
 from services.billing.worth import worth_at
+from services.loading import load
 
 _ACTIONS = {
     ChangeWhen.NOW: SubscriptionAction.CHANGE_PLAN_NOW,

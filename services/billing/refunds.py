@@ -18,9 +18,10 @@ from domain.refunds import OPEN_REFUND, RefundedCoins, RefundedSubscription, Ref
 from models import Install, Invoice, Payment, Refund
 from policies.scopes import require
 from services import audit
-from services.billing.locks import live_subscription, load
+from services.billing.locks import live_subscription
 from services.billing.refunding import SEND, settle_refund
 from services.billing.take_back import take_back, taken_back_at_most
+from services.loading import load
 from services.outbox import enqueue
 
 LONGEST_REASON = 500

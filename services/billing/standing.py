@@ -14,8 +14,9 @@ from domain.billing import LIVE_SUBSCRIPTION, InvoiceKind, InvoiceStatus
 from domain.installs import InstallStatus
 from domain.subscription_actions import Standing, SubscriptionAction, blocked_because
 from models import Install, Invoice, Plan, Subscription
-from services.billing.locks import live_subscription, load
+from services.billing.locks import live_subscription
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, waiting
+from services.loading import load
 
 WATCHED = CHANGE_ORDERS | RENEWALS
 

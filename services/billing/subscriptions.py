@@ -18,10 +18,11 @@ from domain.pricing import DEFAULT_SEATS, MOST_SEATS, Quote, quote
 from models import Install, Invoice, Payment, Plan, PlanPrice
 from policies.scopes import require
 from services.billing.issue import Draft, DraftLine, issue_invoice
-from services.billing.locks import live_subscription, load
+from services.billing.locks import live_subscription
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, cancel
 from services.billing.payments import new_payment
 from services.billing.standing import AlreadySubscribed
+from services.loading import load
 from services.partner_standing import check_standing
 
 

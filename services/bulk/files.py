@@ -17,7 +17,7 @@ from core.principal import Principal
 from domain import fields
 from domain.bulk import BulkOperationStatus
 from models import BulkOperation, BulkOperationChunk
-from services.bulk.load import load
+from services.loading import load
 
 PATH = "/bulk-operations"
 CHUNK_BYTES = 1_000_000
@@ -71,7 +71,7 @@ async def download_link(session: AsyncSession, actor: Principal, *, operation_id
         NotFound: there is no such operation in the actor's reach.
         NoFile: there is nothing to download, or it was made for somebody else, who may see more.
     """
-    operation = await load(session, actor, operation_id)
+    operation = await load(session, actor, BulkOperation, operation_id)
     if operation.requested_by_user_id != actor.user_id:
         raise NoFile("the file is for the person who asked for it", field=fields.path("id"))
     if operation.kind.is_import or operation.status is not BulkOperationStatus.COMPLETED or operation.file_expired:

@@ -16,7 +16,7 @@ from services import access_log, audit
 from services.bulk.exports import export_of
 from services.bulk.files import copy_file, keep_file
 from services.bulk.imports import require_import
-from services.bulk.load import load
+from services.loading import load
 from services.outbox import enqueue
 
 RUN = "bulk_operation.run"
@@ -76,7 +76,7 @@ async def apply_import(session: AsyncSession, actor: Principal, *, operation_id:
         Forbidden: the actor may not write such rows.
         NotADryRun: it was no dry run, is not over, or found problems; or its file is no longer kept.
     """
-    tried = await load(session, actor, operation_id, lock=True)
+    tried = await load(session, actor, BulkOperation, operation_id, lock=True, references=True)
     right = tried.dry_run and tried.status is BulkOperationStatus.COMPLETED and not tried.problem_count
     if not right or tried.file_expired:
         raise NotADryRun("only a dry run that ended without problems can be applied", field=fields.path("id"))
@@ -94,7 +94,7 @@ async def cancel(session: AsyncSession, actor: Principal, *, operation_id: int) 
         NotFound: there is no such operation in the actor's reach.
         BulkOperationOver: it has come to its end.
     """
-    operation = await load(session, actor, operation_id, lock=True)
+    operation = await load(session, actor, BulkOperation, operation_id, lock=True, references=True)
     before = operation.status
     if is_final(before):
         raise BulkOperationOver(f"the operation is {before}", field=fields.path("id"))
@@ -111,7 +111,7 @@ async def is_over(session: AsyncSession, actor: Principal, *, operation_id: int)
     Raises:
         NotFound: there is no such operation in the actor's reach.
     """
-    return is_final((await load(session, actor, operation_id)).status)
+    return is_final((await load(session, actor, BulkOperation, operation_id)).status)
 
 
 async def _request(session: AsyncSession, actor: Principal, operation: BulkOperation) -> BulkOperation:

@@ -16,9 +16,10 @@ from domain import fields
 from domain.bulk import BulkOperationKind
 from domain.moments import moment
 from domain.partners import DeploymentType
-from models import BulkOperation
+from models import BulkOperation, Partner
 from services import partners
 from services.bulk.imports import ImportReport, ImportTable, Progress, Repeated, require_import
+from services.loading import load
 
 _TEXTS = MappingProxyType(
     {
@@ -92,6 +93,6 @@ async def _take(session: AsyncSession, actor: Principal, cells: Mapping[str, str
         return
     if not (cells["id"].isascii() and cells["id"].isdecimal() and len(cells["id"]) < 19):
         raise fields.InvalidValue("id is the partner's number", field=fields.path("id"))
-    partner = await partners.load(session, actor, int(cells["id"]), lock=True)
+    partner = await load(session, actor, Partner, int(cells["id"]), lock=True)
     await partners.update_card(session, actor, partner_id=partner.id, version=partner.version, values=told_values)
     report.updated += 1

@@ -24,8 +24,8 @@ from models import (
     WidgetTokenUse,
 )
 from services import audit
-from services.catalog import modules, packages, plans, products
 from services.changes import next_version
+from services.loading import load
 
 _Part = tuple[type[Base], ColumnElement[bool]]
 
@@ -44,7 +44,7 @@ async def delete_product(session: AsyncSession, actor: Principal, *, product_id:
         Conflict: somebody changed it in between.
         InUse: it is or was installed, sold, or told of.
     """
-    product = await products.load(session, actor, product_id, lock=True)
+    product = await load(session, actor, Product, product_id, lock=True, references=True)
     next_version(product, version)
     own = Plan.product_id == product.id
     parts: list[_Part] = [
@@ -67,7 +67,7 @@ async def delete_plan(session: AsyncSession, actor: Principal, *, plan_id: int) 
         NotFound: there is no such plan.
         InUse: it was sold.
     """
-    plan = await plans.load(session, actor, plan_id, lock=True)
+    plan = await load(session, actor, Plan, plan_id, lock=True, references=True)
     own = Plan.id == plan.id
     told = {"name": plan.name, "version": plan.version}
     await _delete(session, actor, plan, told, [*_parts_of_plans(own), (Plan, own)], "withdraw it from sale instead")
@@ -81,7 +81,7 @@ async def delete_module(session: AsyncSession, actor: Principal, *, module_id: i
         Conflict: somebody changed it in between.
         InUse: a version of a plan includes it.
     """
-    module = await modules.load(session, actor, module_id, lock=True)
+    module = await load(session, actor, Module, module_id, lock=True, references=True)
     next_version(module, version)
     parts = [(Module, Module.id == module.id)]
     await _delete(session, actor, module, {"code": module.code}, parts, "withdraw it instead")
@@ -95,7 +95,7 @@ async def delete_package(session: AsyncSession, actor: Principal, *, package_id:
         Conflict: somebody changed it in between.
         InUse: an invoice or an automatic top-up names it.
     """
-    package = await packages.load(session, actor, package_id, lock=True)
+    package = await load(session, actor, CoinPackage, package_id, lock=True, references=True)
     next_version(package, version)
     parts = [(CoinPackage, CoinPackage.id == package.id)]
     await _delete(session, actor, package, {"name": package.name}, parts, "withdraw it from sale instead")

@@ -11,11 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
-from models import Module
-from policies.scopes import scoped
+from models import Module, Product
 from services import audit
-from services.catalog import products
 from services.changes import apply, next_version, unique
+from services.loading import load
 
 
 class ModuleValues(TypedDict, total=False):
@@ -32,7 +31,7 @@ async def create(session: AsyncSession, actor: Principal, *, product_id: int, co
         NotFound: there is no such product.
         UserError: the code or the name is not fit, or the code is taken.
     """
-    product = await products.load(session, actor, product_id, lock=False, field="productId")
+    product = await load(session, actor, Product, product_id, field="productId")
     module = Module(product_id=product.id, code=fields.code(code, "code"), name=fields.line(name, "name"))
     async with unique(session, "uq_modules_product_id", "the product has a module of this code", "code"):
         session.add(module)
@@ -51,26 +50,13 @@ async def change(
         Conflict: somebody changed it in between.
         UserError: the name is not fit.
     """
-    module = await load(session, actor, module_id, lock=True)
+    module = await load(session, actor, Module, module_id, lock=True, references=True)
     next_version(module, version)
     checked = dict(values)
     if "name" in values:
         checked["name"] = fields.line(values["name"], "name")
     before, after = apply(module, checked)
     await audit.record(session, actor, "module.update", module, before=before, after=after)
-    return module
-
-
-async def load(session: AsyncSession, actor: Principal, module_id: int, *, lock: bool, field: str = "id") -> Module:
-    """A module.
-
-    Raises:
-        NotFound: there is none; names ``field``.
-    """
-    wanted = scoped(select(Module).where(Module.id == module_id), Module, actor)
-    module: Module | None = await session.scalar(wanted.with_for_update() if lock else wanted)
-    if module is None:
-        raise NotFound.of("Module", field=fields.path(field))
     return module
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, TypedDict
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
-from models import CoinPackage
-from policies.scopes import scoped
+from models import CoinPackage, Product
 from services import audit
-from services.catalog import products
 from services.changes import apply, next_version
+from services.loading import load
 
 
 class PackageValues(TypedDict, total=False):
@@ -37,7 +34,7 @@ async def create(
         UserError: a value is not fit for its field.
     """
     if product_id is not None:
-        await products.load(session, actor, product_id, lock=False, field="productId")
+        await load(session, actor, Product, product_id, field="productId")
     package = CoinPackage(product_id=product_id, currency=fields.currency(currency, "currency"), **_checked(values))
     session.add(package)
     await audit.record(session, actor, "coin_package.create", package, before=None, after=dict(values))
@@ -54,25 +51,10 @@ async def change(
         Conflict: somebody changed it in between.
         UserError: a value is not fit for its field.
     """
-    package = await load(session, actor, package_id, lock=True)
+    package = await load(session, actor, CoinPackage, package_id, lock=True, references=True)
     next_version(package, version)
     before, after = apply(package, _checked(values))
     await audit.record(session, actor, "coin_package.update", package, before=before, after=after)
-    return package
-
-
-async def load(
-    session: AsyncSession, actor: Principal, package_id: int, *, lock: bool, field: str = "id"
-) -> CoinPackage:
-    """A package.
-
-    Raises:
-        NotFound: there is none; names ``field``.
-    """
-    wanted = scoped(select(CoinPackage).where(CoinPackage.id == package_id), CoinPackage, actor)
-    package: CoinPackage | None = await session.scalar(wanted.with_for_update() if lock else wanted)
-    if package is None:
-        raise NotFound.of("CoinPackage", field=fields.path(field))
     return package
 
 

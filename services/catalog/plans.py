@@ -10,17 +10,17 @@ from typing import Any, TypedDict
 from sqlalchemy import delete, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict
 from core.principal import Principal
 from domain import fields
 from domain.catalog import PricingModel, ProductStatus, Term
 from domain.pricing import MOST_SEATS
 from domain.state_actions import plan_blocked
-from models import Invoice, Plan, PlanModule, PlanPrice, Subscription
-from policies.scopes import scoped
+from models import Invoice, Plan, PlanModule, PlanPrice, Product, Subscription
 from services import audit
-from services.catalog import modules, products
+from services.catalog import modules
 from services.changes import apply, unique
+from services.loading import load
 
 LONGEST_GRACE_DAYS = 365
 HIGHEST_LIMIT = 1_000_000_000
@@ -72,7 +72,7 @@ async def create(
         Conflict: the product is archived, or has a plan of this name and currency.
         UserError: a value is not fit for its field.
     """
-    product = await products.load(session, actor, product_id, lock=True, field="productId")
+    product = await load(session, actor, Product, product_id, field="productId", lock=True, references=True)
     if product.status == ProductStatus.ARCHIVED:
         raise Conflict("the product is archived", field=fields.path("productId"))
     name = fields.line(name, "name")
@@ -101,7 +101,7 @@ async def change(session: AsyncSession, actor: Principal, *, plan_id: int, value
         Conflict: it is not the latest version.
         UserError: a value is not fit for its field.
     """
-    plan = await load(session, actor, plan_id, lock=True)
+    plan = await load(session, actor, Plan, plan_id, lock=True, references=True)
     same_tariff = (Plan.product_id == plan.product_id, Plan.name == plan.name, Plan.currency == plan.currency)
     latest = await session.scalar(select(func.max(Plan.version)).where(*same_tariff))
     blocked = plan_blocked(plan.version, latest or plan.version)
@@ -126,19 +126,6 @@ async def change(session: AsyncSession, actor: Principal, *, plan_id: int, value
             await session.execute(delete(part).where(part.plan_id == plan.id))
         _add_parts(session, plan, prices, module_ids)
     await audit.record(session, actor, "plan.update", plan, before=before, after=_told(plan, prices, module_ids))
-    return plan
-
-
-async def load(session: AsyncSession, actor: Principal, plan_id: int, *, lock: bool, field: str = "id") -> Plan:
-    """A plan in the actor's reach.
-
-    Raises:
-        NotFound: there is none; names ``field``.
-    """
-    wanted = scoped(select(Plan).where(Plan.id == plan_id), Plan, actor)
-    plan: Plan | None = await session.scalar(wanted.with_for_update() if lock else wanted)
-    if plan is None:
-        raise NotFound.of("Plan", field=fields.path(field))
     return plan
 
 

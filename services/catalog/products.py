@@ -8,20 +8,19 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypedDict
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock, crypto
-from core.errors import Conflict, NotFound
+from core.errors import Conflict
 from core.http import check_endpoint
 from core.principal import Principal
 from domain import fields
 from domain.catalog import ProductKind, ProductStatus
 from domain.state_actions import ProductAction, product_blocked
 from models import Product
-from policies.scopes import scoped
 from services import audit, events
 from services.changes import apply, next_version, unique
+from services.loading import load
 
 TOKEN_PREFIX = "kpt"  # noqa: S105
 TOKEN_HINT_CHARS = 4
@@ -96,7 +95,7 @@ async def change(
         Conflict: somebody changed it in between.
         UserError: a value is not fit for its field.
     """
-    product = await load(session, actor, product_id, lock=True)
+    product = await load(session, actor, Product, product_id, lock=True, references=True)
     next_version(product, version)
     checked = _checked(values)
     secret_changes = "client_secret" in checked
@@ -118,7 +117,7 @@ async def archive(session: AsyncSession, actor: Principal, *, product_id: int, v
         NotFound: there is no such product.
         Conflict: somebody changed it in between.
     """
-    product = await load(session, actor, product_id, lock=True)
+    product = await load(session, actor, Product, product_id, lock=True, references=True)
     if product_blocked(ProductAction.ARCHIVE, product.status) is not None:
         return product
     next_version(product, version)
@@ -134,7 +133,7 @@ async def restore(session: AsyncSession, actor: Principal, *, product_id: int, v
         NotFound: there is no such product.
         Conflict: somebody changed it in between.
     """
-    product = await load(session, actor, product_id, lock=True)
+    product = await load(session, actor, Product, product_id, lock=True, references=True)
     if product.status == ProductStatus.ACTIVE:
         return product
     next_version(product, version)
@@ -157,7 +156,7 @@ async def rotate_project_token(
         InvalidValue: the overlap is too long.
     """
     fields.whole(overlap_hours, "overlapHours", least=0, most=LONGEST_OVERLAP_HOURS)
-    product = await load(session, actor, product_id, lock=True)
+    product = await load(session, actor, Product, product_id, lock=True, references=True)
     blocked = product_blocked(ProductAction.ROTATE_PROJECT_TOKEN, product.status)
     if blocked is not None:
         raise Conflict(blocked.message, field=fields.path("id"))
@@ -169,19 +168,6 @@ async def rotate_project_token(
     after = {"project_token_hint": product.project_token_hint, "overlap_hours": overlap_hours}
     await audit.record(session, actor, "product.rotate_project_token", product, before=before, after=after)
     return NewProduct(product, token, event_secret)
-
-
-async def load(session: AsyncSession, actor: Principal, product_id: int, *, lock: bool, field: str = "id") -> Product:
-    """A product in the actor's reach.
-
-    Raises:
-        NotFound: there is none; names ``field``.
-    """
-    wanted = scoped(select(Product).where(Product.id == product_id), Product, actor)
-    product: Product | None = await session.scalar(wanted.with_for_update() if lock else wanted)
-    if product is None:
-        raise NotFound.of("Product", field=fields.path(field))
-    return product
 
 
 def _checked(values: ProductValues) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from core import clock
 from core.principal import Principal
 from domain import fields
 from domain.activity import MetricAggregate, MetricGrain
-from models import PartnerActivity
+from models import Partner, PartnerActivity
 from policies.scopes import require
-from services import partners
+from services.loading import load
 
 READ = "activity:read"
 MOST_METRICS = 20
@@ -118,7 +118,7 @@ async def series(
     step = timedelta(days=1 if grain is MetricGrain.DAY else 28)
     if not timedelta(0) < until - since <= step * MOST_POINTS:
         raise fields.InvalidValue(f"until is after since, and at most {MOST_POINTS} points are told", field=("until",))
-    await partners.load(session, actor, partner_id, lock=False, field="partnerId")
+    await load(session, actor, Partner, partner_id, field="partnerId")
     rows = await session.execute(
         _SERIES,
         {

@@ -2,7 +2,7 @@
 
 from services.onboarding.help import ask_for_help, assign, resolve_help
 from services.onboarding.reports import Report, report, report_from_product
-from services.onboarding.runs import begin, load, start, state_for_product, stop
+from services.onboarding.runs import begin, start, state_for_product, stop
 from services.onboarding.steps import StepValues, create_step, update_step
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "assign",
     "begin",
     "create_step",
-    "load",
     "report",
     "report_from_product",
     "resolve_help",

@@ -16,6 +16,7 @@ from models import Onboarding, User
 from policies.scopes import require
 from services import audit
 from services.changes import apply
+from services.loading import load
 from services.onboarding import runs
 
 WRITE = "onboarding:write"
@@ -32,7 +33,7 @@ async def ask_for_help(session: AsyncSession, actor: Principal, *, onboarding_id
     """
     require(actor, HELP, "Mutation.onboardingAskForHelp")
     reporter = OnboardingReporter.PARTNER if actor.is_tenant else OnboardingReporter.STAFF
-    run = await runs.load(session, actor, onboarding_id)
+    run = await load(session, actor, Onboarding, onboarding_id, lock=True, references=True)
     await _ask(session, actor, run, reporter, text)
     return run
 
@@ -59,7 +60,7 @@ async def resolve_help(session: AsyncSession, actor: Principal, *, onboarding_id
         NotFound: there is no such run.
     """
     require(actor, WRITE, "Mutation.onboardingResolveHelp")
-    run = await runs.load(session, actor, onboarding_id)
+    run = await load(session, actor, Onboarding, onboarding_id, lock=True, references=True)
     if run.needs_help:
         run.needs_help = False
         run.help_text = run.help_asked_at = run.help_asked_by = None
@@ -78,7 +79,7 @@ async def assign(session: AsyncSession, actor: Principal, *, onboarding_id: int,
         NotFound: there is no such run, or no such person of ours who may sign in.
     """
     require(actor, WRITE, "Mutation.onboardingAssign")
-    run = await runs.load(session, actor, onboarding_id)
+    run = await load(session, actor, Onboarding, onboarding_id, lock=True, references=True)
     if user_id is not None:
         user = await session.get(User, user_id)
         if user is None or user.kind != UserKind.STAFF or user.status != UserStatus.ACTIVE:

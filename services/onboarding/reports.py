@@ -16,6 +16,7 @@ from domain.onboarding import OnboardingReporter, OnboardingStatus, OnboardingTa
 from models import Onboarding
 from policies.scopes import require
 from services import audit
+from services.loading import load
 from services.onboarding import runs
 
 WRITE = "onboarding:write"
@@ -50,7 +51,7 @@ async def report(
         StepRequired: a required step is to be skipped.
     """
     require(actor, WRITE, "Mutation.onboardingReport")
-    run = await runs.load(session, actor, onboarding_id)
+    run = await load(session, actor, Onboarding, onboarding_id, lock=True, references=True)
     if run.status == OnboardingStatus.STOPPED:
         raise Conflict("the product is not installed", code="ONBOARDING_STOPPED", field=fields.path("id"))
     await _apply(session, actor, run, reports, OnboardingReporter.STAFF, "tasks")

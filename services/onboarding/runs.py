@@ -19,8 +19,9 @@ from domain import fields
 from domain.installs import InstallStatus
 from domain.onboarding import OnboardingStatus, OnboardingTaskStatus, TaskState, progress_percent
 from models import Install, Onboarding, OnboardingChange, OnboardingStep, OnboardingTask, Product
-from policies.scopes import require, scoped
+from policies.scopes import require
 from services import audit
+from services.loading import load
 
 WRITE = "onboarding:write"
 
@@ -99,19 +100,6 @@ async def stop(session: AsyncSession, actor: Principal, install: Install) -> Non
         before={"status": OnboardingStatus.RUNNING},
         after={"status": run.status},
     )
-
-
-async def load(session: AsyncSession, actor: Principal, onboarding_id: int) -> Onboarding:
-    """A run in the actor's reach, locked.
-
-    Raises:
-        NotFound: there is none.
-    """
-    wanted = scoped(select(Onboarding).where(Onboarding.id == onboarding_id), Onboarding, actor)
-    run: Onboarding | None = await session.scalar(wanted.with_for_update())
-    if run is None:
-        raise NotFound.of("Onboarding", field=fields.path("id"))
-    return run
 
 
 async def for_product(session: AsyncSession, actor: Principal, install_id: int) -> Onboarding:
@@ -213,10 +201,7 @@ async def note(
 
 
 async def _install(session: AsyncSession, actor: Principal, install_id: int) -> Install:
-    wanted = scoped(select(Install).where(Install.id == install_id), Install, actor)
-    install: Install | None = await session.scalar(wanted.with_for_update())
-    if install is None:
-        raise NotFound.of("Install", field=fields.path("installId"))
+    install = await load(session, actor, Install, install_id, field="installId", lock=True, references=True)
     _check_installed(install)
     return install
 

@@ -12,11 +12,11 @@ from core.errors import Conflict, NotFound
 from core.principal import Principal
 from domain import fields
 from domain.onboarding import PROGRESS_SQL
-from models import OnboardingStep
+from models import OnboardingStep, Product
 from policies.scopes import require, scoped
 from services import audit
-from services.catalog import products
 from services.changes import apply, next_version, unique
+from services.loading import load
 
 WRITE = "onboarding:write"
 MOST_STEPS = 100
@@ -48,7 +48,7 @@ async def create_step(
     require(actor, WRITE, "Mutation.onboardingStepCreate")
     checked = _checked(values)
     key = fields.code(key, "key")
-    product = await products.load(session, actor, product_id, lock=True, field="productId")
+    product = await load(session, actor, Product, product_id, field="productId", lock=True, references=True)
     live = (OnboardingStep.product_id == product.id, OnboardingStep.archived_at.is_(None))
     count, last = (await session.execute(select(func.count(), func.max(OnboardingStep.position)).where(*live))).one()
     if count >= MOST_STEPS:
@@ -83,7 +83,7 @@ async def update_step(
     )
     if product_id is None:
         raise NotFound.of("OnboardingStep", field=fields.path("id"))
-    await products.load(session, actor, product_id, lock=True)
+    await load(session, actor, Product, product_id, lock=True, references=True)
     step = await session.get_one(OnboardingStep, step_id, populate_existing=True)
     next_version(step, version)
     changes: dict[str, Any] = _checked(values)

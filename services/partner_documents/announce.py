@@ -20,10 +20,11 @@ from domain.file_names import ending_of, safe_name
 from domain.partner_documents import FILE_TYPES, PartnerDocumentKind, PartnerDocumentStatus
 from gateways.storage.interface import FileFacts, Upload
 from gateways.storage.registry import storage
-from models import PartnerContract, PartnerDocument
+from models import Partner, PartnerContract, PartnerDocument
 from policies.scopes import scoped
-from services import audit, partners
+from services import audit
 from services.changes import unique
+from services.loading import load
 from services.partner_documents.states import make_available
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -125,7 +126,7 @@ async def contract_of(session: AsyncSession, actor: Principal, partner_id: int, 
 
 
 async def _new(session: AsyncSession, actor: Principal, partner_id: int, values: DocumentValues) -> PartnerDocument:
-    await partners.load(session, actor, partner_id, lock=False, field="partnerId")
+    await load(session, actor, Partner, partner_id, field="partnerId")
     return PartnerDocument(
         partner_id=partner_id,
         kind=values["kind"],

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
 from models import PartnerDocument
-from policies.scopes import scoped
 from services import audit
 from services.changes import apply, next_version
+from services.loading import load
 from services.partner_documents.announce import DocumentValues, contract_of
 from services.partner_documents.states import take_away
 
@@ -28,7 +26,7 @@ async def update_document(
         Conflict: somebody changed it in between.
         InvalidValue: a value is not fit for its field.
     """
-    document = await load(session, actor, document_id)
+    document = await load(session, actor, PartnerDocument, document_id, lock=True, references=True)
     next_version(document, version)
     checked: dict[str, Any] = dict(values)
     if "title" in checked:
@@ -49,20 +47,7 @@ async def delete_document(
         NotFound: there is no such document in the caller's reach.
         Conflict: somebody changed it in between, or it is deleted already.
     """
-    document = await load(session, actor, document_id)
+    document = await load(session, actor, PartnerDocument, document_id, lock=True, references=True)
     next_version(document, version)
     await take_away(session, actor, document, "partner_document.delete")
-    return document
-
-
-async def load(session: AsyncSession, actor: Principal, document_id: int) -> PartnerDocument:
-    """A document in the caller's reach, locked.
-
-    Raises:
-        NotFound: there is none.
-    """
-    wanted = select(PartnerDocument).where(PartnerDocument.id == document_id).with_for_update()
-    document: PartnerDocument | None = await session.scalar(scoped(wanted, PartnerDocument, actor))
-    if document is None:
-        raise NotFound.of("PartnerDocument", field=fields.path("id"))
     return document

@@ -20,8 +20,8 @@ from gateways.storage.interface import CHUNK_BYTES, FileFacts, NoSuchFile
 from gateways.storage.registry import storage
 from models import PartnerDocument
 from services import audit
+from services.loading import load
 from services.outbox import enqueue
-from services.partner_documents.change import load
 from services.partner_documents.recognise import is_of_type
 from services.partner_documents.states import make_available, move, reject
 
@@ -47,7 +47,7 @@ async def uploaded(session: AsyncSession, actor: Principal, *, document_id: int)
         NotFound: there is no such document in the caller's reach.
         DocumentNotReady: it waits for no file.
     """
-    document = await load(session, actor, document_id)
+    document = await load(session, actor, PartnerDocument, document_id, lock=True, references=True)
     if document.storage_key is not None and document.status in (
         PartnerDocumentStatus.SCANNING,
         PartnerDocumentStatus.AVAILABLE,

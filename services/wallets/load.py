@@ -10,7 +10,7 @@ from core.principal import Principal
 from domain import fields
 from models import Install, Wallet
 from policies.scopes import scoped
-from services.billing.locks import load
+from services.loading import load
 
 
 async def lock_wallet(session: AsyncSession, actor: Principal, wallet_id: int, *, field: str) -> tuple[Install, Wallet]:

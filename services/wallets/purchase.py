@@ -17,7 +17,7 @@ from models import CoinPackage, Install, Invoice, Partner, Payment, Wallet
 from policies.scopes import require
 from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.payments import new_payment
-from services.catalog import packages
+from services.loading import load
 from services.partner_standing import PartnerNotAllowed
 from services.wallets.load import lock_wallet
 
@@ -44,7 +44,7 @@ async def buy(session: AsyncSession, actor: Principal, *, wallet_id: int, packag
     if blocked is not None:
         failure = PartnerNotAllowed if blocked.code == PartnerNotAllowed.code else Conflict
         raise failure(blocked.message, field=fields.path("walletId"))
-    package = await packages.load(session, actor, package_id, lock=False, field="packageId")
+    package = await load(session, actor, CoinPackage, package_id, field="packageId")
     check_offer(package, install)
     invoice = await bill(session, actor, install, wallet, package)
     return invoice, await new_payment(session, invoice, source=actor.label)

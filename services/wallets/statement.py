@@ -14,7 +14,7 @@ from core.principal import Principal
 from domain import fields
 from domain.wallets import WalletTransactionKind
 from models import Wallet, WalletTransaction
-from services.billing.locks import load
+from services.loading import load
 
 NOTHING = Decimal("0.000")
 

@@ -19,13 +19,13 @@ from domain import fields
 from domain.billing import WAITING_INVOICE, InvoiceStatus
 from domain.installs import InstallStatus
 from domain.partners import PartnerMay
-from models import Install, Invoice, Wallet, WalletTopUp
+from models import CoinPackage, Install, Invoice, Wallet, WalletTopUp
 from policies.scopes import require
 from services import audit
 from services.billing.cards import CardGatewayGone, NoStoredCard, check_card
 from services.billing.charging import CHARGE
 from services.billing.coins import stop_top_up
-from services.catalog import packages
+from services.loading import load
 from services.outbox import enqueue
 from services.partner_standing import standing_allows
 from services.wallets.load import lock_wallet
@@ -58,7 +58,7 @@ async def set_top_up(
     threshold = fields.amount(threshold, "threshold", places=fields.COIN_PLACES)
     fields.whole(most_per_day, "mostPerDay", least=1, most=MOST_PER_DAY)
     install, wallet = await lock_wallet(session, actor, wallet_id, field="id")
-    package = await packages.load(session, actor, package_id, lock=False, field="packageId")
+    package = await load(session, actor, CoinPackage, package_id, field="packageId")
     check_offer(package, install)
     if enabled:
         await check_card(session, install, field=fields.path("id"))
@@ -100,7 +100,7 @@ async def fill_up(session: AsyncSession, wallet_id: int) -> Invoice | None:
     except (NoStoredCard, CardGatewayGone) as refused:
         await stop_top_up(session, install, refused.code)
         return None
-    package = await packages.load(session, SYSTEM, rule.coin_package_id, lock=False)
+    package = await load(session, SYSTEM, CoinPackage, rule.coin_package_id)
     if not package.active:
         await stop_top_up(session, install, "PACKAGE_WITHDRAWN")
         return None

@@ -24,8 +24,9 @@ from domain.subscription_actions import CancelWhen
 from gateways.sandbox.client import GOOD_CARD, notification
 from ledger import verify as ledger
 from models import Install, Invoice, Partner, Payment, Plan, PlanPrice, Product, Subscription
-from services import billing, installs, partner_standing, partners
+from services import billing, installs, partner_standing
 from services.billing.verify import verify_billing
+from services.loading import load
 from tests.billing.conftest import STAFF
 from tests.billing.renewing import run_messages
 from tests.billing.subscribed import Subscribed, change
@@ -92,8 +93,8 @@ async def standing(install: int) -> None:
     for status in (PartnerStatus.BLOCKED, PartnerStatus.ACTIVE):
         async with transaction() as session:
             found = await session.get_one(Install, install)
-            partner = await partners.load(session, STAFF, found.partner_id, lock=True)
-            await partner_standing.change_status(session, STAFF, partner, status=status, reason="x", version=None)
+            partner = await load(session, STAFF, Partner, found.partner_id, lock=True)
+            await partner_standing.move(session, STAFF, partner, status=status, reason="x", version=None)
 
 
 async def reinstall(install: int) -> None:

@@ -21,7 +21,7 @@ from services.access import principals, sign_in
 from services.access.sessions import SignedIn
 from services.amocrm.widget import _permitted
 from services.install_state import install_state
-from services.partner_standing import PartnerNotAllowed, change_status
+from services.partner_standing import PartnerNotAllowed, move
 from tests.billing.conftest import World, staff, world
 from tests.billing.renewing import END, night, subscribe
 from tests.factories.world import STAFF, a_product
@@ -195,7 +195,7 @@ async def test_products_are_told_once_when_licences_change(owner: asyncpg.Connec
     for status in ("SUSPENDED", "BLOCKED", "BLOCKED", "ARCHIVED", "ACTIVE"):
         async with transaction() as session:
             partner = await session.get_one(Partner, world.partner)
-            await change_status(session, STAFF, partner, status=PartnerStatus(status), reason="x", version=None)
+            await move(session, STAFF, partner, status=PartnerStatus(status), reason="x", version=None)
         told.append(await owner.fetchval("SELECT count(*) FROM product_events"))
     assert told == [0, 1, 1, 1, 2]
     assert [row["type"] for row in await owner.fetch("SELECT type FROM product_events ORDER BY id")] == [
