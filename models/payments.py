@@ -16,7 +16,8 @@ from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, ch
 class Payment(Keyed, Updated, Base):
     """An attempt to settle an invoice through a gateway or by hand.
 
-    ``receipt_method`` is what its first receipt (54-FZ) calls it; null where it has none.
+    ``receipt_method`` is what its first receipt (54-FZ) calls it; null where it has none. ``rebill_id_encrypted`` is
+    the key of the card that is paying, until the money has come.
     """
 
     __tablename__ = "payments"
@@ -59,6 +60,7 @@ class Payment(Keyed, Updated, Base):
     error_message: Mapped[str | None]
     gateway_answer: Mapped[dict[str, Any] | None]
     receipt_method: Mapped[ReceiptMethod | None] = mapped_column(StrEnumColumn(ReceiptMethod))
+    rebill_id_encrypted: Mapped[str | None]
     charge_sent_at: Mapped[datetime | None]
     confirmed_at: Mapped[datetime | None]
 

@@ -36,6 +36,7 @@ class EmulatedPayment:
     recurrent: bool
     status: str = "NEW"
     left: int = 0
+    rebill_id: int | None = None
     cancels: dict[str, dict[str, Any]] = field(default_factory=dict)
     receipts: list[dict[str, Any]] = field(default_factory=list)
     closing_receipts: list[dict[str, Any]] = field(default_factory=list)
@@ -109,7 +110,8 @@ class TBankEmulator:
             "ExpDate": EXPIRY,
         }
         if payment.recurrent and told in ("AUTHORIZED", "CONFIRMED"):
-            body["RebillId"] = next(self._rebills)
+            payment.rebill_id = payment.rebill_id or next(self._rebills)
+            body["RebillId"] = payment.rebill_id
         body["Token"] = token(body, self.password)
         return orjson.dumps(body).decode()
 

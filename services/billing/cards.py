@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import crypto
 from core.errors import Conflict, NotFound
-from gateways.interface import Gateway
-from gateways.registry import merchant_account, merchant_accounts
-from models import Install, Subscription
+from core.principal import SYSTEM
+from domain.billing import PaymentMethod, PaymentStatus
+from gateways.interface import Gateway, GatewayState
+from gateways.registry import gateway, merchant_account, merchant_accounts
+from models import Install, Invoice, Payment, Subscription
 from services.billing.locks import live_subscription
+from services.billing.log import record_change, told
+
+_MONEY_IS_HERE = (PaymentStatus.CONFIRMED, PaymentStatus.PARTIALLY_REFUNDED)
 
 
 class NoStoredCard(Conflict):
@@ -37,6 +43,51 @@ class Card:
 
     key: str
     account: str
+
+
+def note_card(payment: Payment, state: GatewayState) -> None:
+    """Note the card that is paying: gateways tell it once, which may be before the money has come."""
+    if state.rebill_id is not None:
+        payment.rebill_id_encrypted = crypto.encrypt(state.rebill_id, _context_of(payment))
+
+
+def paid_by(payment: Payment) -> Card | None:
+    """The card that has paid, no longer noted on its payment; None where it may not be charged again.
+
+    A gateway speaks for the merchant account that is configured, whose signature was checked.
+    """
+    noted, payment.rebill_id_encrypted = payment.rebill_id_encrypted, None
+    if noted is None:
+        return None
+    return Card(crypto.decrypt(noted, _context_of(payment)), gateway(payment.gateway).account)
+
+
+async def keep_late_card(session: AsyncSession, payment: Payment, invoice: Invoice, install: Install) -> bool:
+    """Keep a card that was told after its payment had been settled; the rows are locked, and so is the subscription.
+
+    Not so where the subscription has ended, its money went back, or another payment came after this one.
+    """
+    card = paid_by(payment)
+    live = await live_subscription(session, install.id)
+    if card is None or payment.status not in _MONEY_IS_HERE or live is None or live.id != invoice.subscription_id:
+        return False
+    newest = (
+        select(Payment.id)
+        .join(Invoice, Invoice.id == Payment.invoice_id)
+        .where(
+            Invoice.subscription_id == live.id,
+            Payment.method == PaymentMethod.GATEWAY,
+            Payment.confirmed_at.is_not(None),
+        )
+        .order_by(Payment.confirmed_at.desc(), Payment.id.desc())
+        .limit(1)
+    )
+    if await session.scalar(newest) != payment.id or card_of(live) == card:
+        return False
+    before = told(live)
+    keep_card(live, card)
+    await record_change(session, SYSTEM, live, "keep_card", before)
+    return True
 
 
 def keep_card(subscription: Subscription, card: Card | None) -> None:
@@ -98,6 +149,10 @@ async def check_card(session: AsyncSession, install: Install, *, field: tuple[st
 def chargeable_accounts() -> list[str]:
     """The merchant accounts whose stored cards can be charged now, for statements over many subscriptions."""
     return merchant_accounts()
+
+
+def _context_of(payment: Payment) -> str:
+    return f"payments.rebill_id:{payment.id}"
 
 
 def _context(subscription: Subscription) -> str:

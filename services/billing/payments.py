@@ -20,7 +20,7 @@ from gateways.interface import GatewayRefused, GatewayState, OpenRequest
 from gateways.registry import gateway
 from models import Install, Invoice, OutboxMessage, Payment, PaymentStateChange
 from services.billing.receipts import receipt_of
-from services.billing.settle import follow_payment
+from services.billing.settle import follow_card, follow_payment
 from services.outbox import enqueue
 
 OPEN = "payment.open"
@@ -145,18 +145,29 @@ async def advance(session: AsyncSession, payment_id: int, state: GatewayState, *
     """Move a payment to the state told, and what hangs on it; None, or why nothing moved (INV-3)."""
     install, invoice, payment = await lock_for_change(session, payment_id)
     _remember(payment, state)
-    if state.status is None:
-        return f"the gateway's state {state.gateway_status!r} moves nothing"
+    kept = await follow_card(session, payment, state, invoice=invoice, install=install)
+    stays = _stays(payment, state)
+    if stays is not None:
+        return None if kept else stays
     before = payment.status
-    if state.status == before and before != PaymentStatus.PARTIALLY_REFUNDED:
-        return f"the payment is {before} already"
-    if state.status != before and state.status not in PAYMENT_TRANSITIONS[before]:
-        return f"the payment is {before}, and {state.status} would be a step back"
+    assert state.status is not None
     payment.status = state.status
     payment.gateway_status = state.gateway_status
     payment.error_code, payment.error_message = state.error_code, state.error_message
     log_state(session, payment, before, state.gateway_status, source)
     await follow_payment(session, SYSTEM, payment, before, state, invoice=invoice, install=install)
+    return None
+
+
+def _stays(payment: Payment, state: GatewayState) -> str | None:
+    """Why a payment is not moved by what was told; None where it is."""
+    before = payment.status
+    if state.status is None:
+        return f"the gateway's state {state.gateway_status!r} moves nothing"
+    if state.status == before and before != PaymentStatus.PARTIALLY_REFUNDED:
+        return f"the payment is {before} already"
+    if state.status != before and state.status not in PAYMENT_TRANSITIONS[before]:
+        return f"the payment is {before}, and {state.status} would be a step back"
     return None
 
 

@@ -17,7 +17,7 @@ from services import audit
 from services.billing.announce import announce_invoice
 from services.billing.attention import ATTENTION as ATTENTION
 from services.billing.attention import call_a_person as call_a_person
-from services.billing.cards import Card
+from services.billing.cards import Card, keep_late_card, note_card, paid_by
 from services.billing.changes_paid import plan_paid, seats_paid
 from services.billing.closing import close_links, confirm_held
 from services.billing.closing_receipts import owe_closing_receipt
@@ -59,7 +59,7 @@ async def follow_payment(
     """Carry a payment's step over to its invoice; all three rows are locked."""
     if payment.status in _MONEY_CAME and payment.confirmed_at is None:
         payment.confirmed_at = clock.now()
-        await settle(session, actor, invoice, install, payment, card=_card(payment, state))
+        await settle(session, actor, invoice, install, payment, card=paid_by(payment))
     if payment.status == PaymentStatus.AUTHORIZED and gateway(payment.gateway).two_stage:
         await confirm_held(session, payment)
     elif payment.status in _REFUNDED:
@@ -69,6 +69,21 @@ async def follow_payment(
         if payment.method == PaymentMethod.RECURRING and invoice.status == InvoiceStatus.FAILED:
             assert install is not None
             await charge_declined(session, actor, invoice, install, payment)
+
+
+async def follow_card(
+    session: AsyncSession, payment: Payment, state: GatewayState, *, invoice: Invoice, install: Install | None
+) -> bool:
+    """Take the card that a gateway tells of, whatever else it tells; gives whether one was kept that came late.
+
+    The answer that confirms a payment names no card; the notification that does may come before or after it.
+    """
+    if install is None or not invoice.auto_renew or payment.method != PaymentMethod.GATEWAY:
+        return False
+    note_card(payment, state)
+    if payment.confirmed_at is None:
+        return False
+    return await keep_late_card(session, payment, invoice, install)
 
 
 async def settle(
@@ -98,11 +113,6 @@ async def settle_free(session: AsyncSession, actor: Principal, invoice: Invoice,
     assert invoice.total == 0
     await _move(session, actor, invoice, InvoiceStatus.PAID)
     await _hand_over(session, actor, invoice, install, None)
-
-
-def _card(payment: Payment, state: GatewayState) -> Card | None:
-    """The card that a gateway tells of; it speaks for the account that is configured, whose signature was checked."""
-    return None if state.rebill_id is None else Card(state.rebill_id, gateway(payment.gateway).account)
 
 
 async def _hand_over(

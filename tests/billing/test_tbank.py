@@ -149,6 +149,21 @@ async def test_a_missed_notification_is_made_up_by_asking(
     await billing.repair_payment(payment_id)
     assert await owner.fetchval("SELECT status FROM invoices") == "PAID"
     assert bank.calls == ["Init", "GetState"]
+    # The answer names no card; the notification does, however late it comes, and once.
+    assert await owner.fetchval("SELECT card_account FROM subscriptions") is None
+    told = bank.notification(next(iter(bank.payments)))
+    for _ in range(2):
+        async with transaction() as session:
+            await billing.receive_notification(session, "tbank", told, {})
+    await run_notifications(owner)
+    kept = await owner.fetchrow("SELECT id, card_account, rebill_id_encrypted FROM subscriptions")
+    assert kept["card_account"] == "tbank:TinkoffBankTest"
+    assert crypto.decrypt(kept["rebill_id_encrypted"], f"subscriptions.rebill_id:{kept['id']}") == "101709"
+    assert [row["action"] for row in await owner.fetch("SELECT action FROM subscription_changes ORDER BY id")] == [
+        "activate",
+        "keep_card",
+    ]
+    assert await owner.fetchval("SELECT rebill_id_encrypted FROM payments") is None
 
 
 async def test_a_refused_init_ends_the_payment(bank: TBankEmulator, world: Any, staff: Principal, owner: Any) -> None:
@@ -265,11 +280,12 @@ async def test_held_money_is_taken_or_released(
     assert states == (("REVERSED", "CANCELED") if withdrawn else ("CONFIRMED", "PAID"))
     assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'payment.attention'") == 0
     if not withdrawn:
+        assert await owner.fetchval("SELECT card_account FROM subscriptions") == "tbank:TinkoffBankTest"
         raw = await owner.fetchval("SELECT raw FROM gateway_notifications")
         assert '"RebillId":"***"' in raw
         kept = await owner.fetchval("SELECT raw_encrypted FROM gateway_notifications")
         assert "RebillId" in crypto.decrypt(kept, "gateway_notifications.raw")
-        await reconciliation.reconcile(clock.now().astimezone(reconciliation._zone()).date(), "tbank")
+        await reconciliation.reconcile(clock.now().astimezone(clock.zone()).date(), "tbank")
         assert await owner.fetchval("SELECT rrn FROM payments") == "12345678"
 
 

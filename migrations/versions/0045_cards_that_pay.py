@@ -1,0 +1,16 @@
+"""A payment notes the card that is paying until its money has come."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0045"
+down_revision = "0044"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """A payment notes the card that is paying until its money has come."""
+    op.add_column("payments", sa.Column("rebill_id_encrypted", sa.Text(), nullable=True))
