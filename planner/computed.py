@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from planner.binds import Binds
 from planner.selection import Selected, Selector
 from planner.sources import Computed, Need
 from planner.write import json_text
@@ -37,7 +38,7 @@ class Computations:
     permissions: frozenset[str]
     fillers: list[Callable[[list[Any]], bytes]] = field(default_factory=list)
 
-    def place(self, selector: Selector, selected: Selected, source: Computed, alias: str) -> str:
+    def place(self, selector: Selector, selected: Selected, source: Computed, alias: str, binds: Binds) -> str:
         """SQL whose value is the place of one computed field."""
         shape = shape_of(selector, selected)
         needs = list(source.needs.items())
@@ -48,7 +49,10 @@ class Computations:
             return orjson.dumps(written(shape, source.function(self.permissions, given)), option=orjson.OPT_UTC_Z)
 
         self.fillers.append(filled)
-        texts = [json_text(f"({need.sql.format(row=alias)})", need.kind, nullable=True) for _, need in needs]
+        texts = []
+        for _, need in needs:
+            named = {"me": binds.of_principal("user_id", "bigint")} if "{me}" in need.sql else {}
+            texts.append(json_text(f"({need.sql.format(row=alias, **named)})", need.kind, nullable=True))
         listed = " || ',' || ".join(texts)
         return f"chr(1) || '{len(self.fillers) - 1}:[' || {listed} || ']' || chr(2)"
 

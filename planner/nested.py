@@ -60,7 +60,7 @@ def field_text(scope: Scope, type_: GraphQLObjectType, selected: Selected, alias
     if isinstance(source, SqlValue):
         return json_text(expression_sql(scope, selected, source, alias), source.kind, nullable=nullable)
     if isinstance(source, Computed):
-        return scope.computations.place(scope.selector, selected, source, alias)
+        return scope.computations.place(scope.selector, selected, source, alias, scope.binds)
     if isinstance(source, MoneyValue):
         text = _money_text(scope, selected, source, alias)
         return f"coalesce({text}, 'null')" if nullable else f"({text})"

@@ -166,7 +166,10 @@ class SqlValue(Source):
 
 @dataclass(frozen=True)
 class Need:
-    """What a computed value takes from the row: an SQL expression, ``{row}`` standing for its alias, and its kind."""
+    """What a computed value takes from the row: an SQL expression and its kind.
+
+    In the expression ``{row}`` stands for the row's alias, and ``{me}`` for the number of the caller's user.
+    """
 
     sql: str
     kind: str

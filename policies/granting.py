@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from core.errors import UserError
 from core.principal import Principal
 from domain.access import UserKind
+from domain.user_actions import beyond_own, some_of
 from policies.permissions import ALL
 from policies.roles import PARTNER_PERMISSIONS
-
-NAMED_AT_MOST = 5
 
 
 class BeyondOwnPermissions(UserError):
@@ -52,7 +51,7 @@ def check_grant(own: frozenset[str], touched: Iterable[str], field: tuple[str, .
     """
     lacking = sorted(set(touched) - own)
     if lacking:
-        raise BeyondOwnPermissions(f"you lack {_named(lacking)}", field=field)
+        raise BeyondOwnPermissions(f"you lack {some_of(lacking)}", field=field)
 
 
 def check_management(own: frozenset[str], theirs: frozenset[str], field: tuple[str, ...] | None = None) -> None:
@@ -61,9 +60,9 @@ def check_management(own: frozenset[str], theirs: frozenset[str], field: tuple[s
     Raises:
         BeyondOwnPermissions: the user may; names some of what the actor lacks.
     """
-    lacking = sorted(theirs - own)
-    if lacking:
-        raise BeyondOwnPermissions(f"this user has permissions that you lack: {_named(lacking)}", field=field)
+    blocked = beyond_own(own, theirs)
+    if blocked is not None:
+        raise BeyondOwnPermissions(blocked.message, field=field)
 
 
 def check_vocabulary(kind: UserKind, permissions: Iterable[str], field: tuple[str, ...] | None = None) -> None:
@@ -75,11 +74,6 @@ def check_vocabulary(kind: UserKind, permissions: Iterable[str], field: tuple[st
     """
     wanted = set(permissions)
     if unknown := sorted(wanted - ALL):
-        raise UnknownPermission(f"there is no permission {_named([name[:60] for name in unknown])}", field=field)
+        raise UnknownPermission(f"there is no permission {some_of([name[:60] for name in unknown])}", field=field)
     if kind is UserKind.PARTNER and (beyond := sorted(wanted - PARTNER_PERMISSIONS)):
-        raise NotForPartners(f"partners' users never have {_named(beyond)}", field=field)
-
-
-def _named(names: list[str]) -> str:
-    more = len(names) - NAMED_AT_MOST
-    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+        raise NotForPartners(f"partners' users never have {some_of(beyond)}", field=field)

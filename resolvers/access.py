@@ -11,6 +11,7 @@ from domain.access import UserKind
 from planner.binding import function_root
 from planner.context import RunContext
 from policies.permissions import ENROLMENT_ONLY
+from policies.roles import PARTNER_PERMISSIONS
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, ShownOnce, mutation
 from schema.signing_in import (
@@ -78,6 +79,8 @@ async def session_values(context: MutationContext, found: access.SignedIn) -> di
     """The payload of a session that has begun or was renewed."""
     roles, permissions = await access.permissions_of(context.session, found.user.id)
     own = await access.own_factor(context.session, found.user.id)
+    if found.user.kind is UserKind.PARTNER:
+        permissions &= PARTNER_PERMISSIONS
     must_enroll = own.required and not found.session.second_factor
     principal = Principal(
         kind="partner" if found.user.kind is UserKind.PARTNER else "staff",

@@ -20,6 +20,7 @@ from planner.binding import (
     to_many,
     to_one,
 )
+from schema.allowed_actions import USER_PERMISSIONS, user_allowed_actions
 
 UserFilter = filter_input(
     "User",
@@ -73,10 +74,7 @@ class User(Node):
         requires="role:read",
     )
     permissions: Any = sql(
-        "ARRAY(SELECT permission FROM role_permissions JOIN user_roles USING (role_id) "
-        "WHERE user_roles.user_id = {row}.id AND user_roles.partner_id IS NOT DISTINCT FROM {row}.partner_id "
-        "UNION SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id "
-        "AND user_permissions.partner_id IS NOT DISTINCT FROM {row}.partner_id ORDER BY 1)",
+        USER_PERMISSIONS,
         list[str],
         "list",
         "All that the user may do, by roles and directly.",
@@ -84,6 +82,7 @@ class User(Node):
     )
     version: Any = column(models.User.version, "Counts changes of the account; goes into inputs that change it.")
     sessions: Any = to_many("schema.access.Session", models.Session.user_id, "Sign-ins.", requires="session:read")
+    allowed_actions: Any = user_allowed_actions()
 
 
 RoleFilter = filter_input(

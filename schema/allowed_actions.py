@@ -8,6 +8,7 @@ from typing import Any
 
 from core import clock
 from domain import invoice_actions, state_actions, subscription_actions
+from domain.access import UserStatus
 from domain.allowed_actions import allowed_actions
 from domain.billing import (
     CHANGE_ORDERS,
@@ -34,8 +35,10 @@ from domain.partners import PartnerStatus
 from domain.refunds import OPEN_REFUND
 from domain.state_actions import PartnerAction, PlanAction, ProductAction
 from domain.subscription_actions import Standing, SubscriptionAction
+from domain.user_actions import USER_ACTION_NEEDS, UserAction, UserStanding, user_blocked
 from planner.binding import computed, graphql_enum, plain, value
 from planner.sources import Need
+from policies.roles import SUPERADMIN
 
 Row = Mapping[str, Any]
 
@@ -87,6 +90,17 @@ def _bill(what: str, kinds: Iterable[StrEnum], states: Iterable[StrEnum]) -> str
     """  # noqa: S608 - constants only
 
 
+# All that a user may do, by roles and directly; what belongs to another partner than the user counts for nothing.
+USER_PERMISSIONS = """ARRAY(
+    SELECT permission FROM role_permissions JOIN user_roles USING (role_id)
+        WHERE user_roles.user_id = {row}.id AND user_roles.partner_id IS NOT DISTINCT FROM {row}.partner_id
+    UNION SELECT permission FROM user_permissions WHERE user_permissions.user_id = {row}.id
+        AND user_permissions.partner_id IS NOT DISTINCT FROM {row}.partner_id
+    ORDER BY 1)"""
+_SUPERADMINS = (
+    "SELECT FROM users a JOIN user_roles ur ON ur.user_id = a.id JOIN roles r ON r.id = ur.role_id "
+    f"WHERE r.name = '{SUPERADMIN}'"
+)
 _RENEWAL = (InvoiceKind.RENEWAL,)
 _CHARGING = (InvoiceStatus.CHARGING,)
 _PARTNER = Need("SELECT p.status FROM partners p WHERE p.id = {row}.partner_id", "enum")
@@ -171,6 +185,17 @@ def _of_plan(permissions: frozenset[str], row: Row) -> Any:
     )
 
 
+def _of_user(permissions: frozenset[str], row: Row) -> Any:
+    standing = UserStanding(
+        UserStatus(row["status"]),
+        frozenset(row["permissions"]),
+        bool(row["oneself"]),
+        row["last_superadmin"],
+        row["enrolled"],
+    )
+    return allowed_actions(USER_ACTION_NEEDS, lambda action: user_blocked(action, standing, permissions), permissions)
+
+
 def subscription_allowed_actions() -> Any:
     """The field of subscriptions (SUB-5, SUB-6)."""
     return _field(
@@ -253,6 +278,26 @@ def wallet_allowed_actions() -> Any:
 def partner_allowed_actions() -> Any:
     """The field of partners (PAR-1)."""
     return _field("Partner", PartnerAction, _of_partner, status=Need("{row}.status", "enum"))
+
+
+def user_allowed_actions() -> Any:
+    """The field of users (ACC-1, ACC-2)."""
+    return _field(
+        "User",
+        UserAction,
+        _of_user,
+        status=Need("{row}.status", "enum"),
+        permissions=Need(USER_PERMISSIONS, "list"),
+        oneself=Need("{row}.id = {me}", "bool"),
+        last_superadmin=Need(
+            f"EXISTS ({_SUPERADMINS} AND a.id = {{row}}.id) AND NOT EXISTS ({_SUPERADMINS} AND a.id <> {{row}}.id "
+            "AND a.status = 'ACTIVE' AND (a.password_set_at IS NOT NULL OR a.last_sign_in_at IS NOT NULL))",
+            "bool",
+        ),
+        enrolled=Need(
+            "EXISTS (SELECT FROM totp_factors f WHERE f.user_id = {row}.id AND f.confirmed_at IS NOT NULL)", "bool"
+        ),
+    )
 
 
 def product_allowed_actions() -> Any:

@@ -9,7 +9,8 @@ from sqlalchemy.orm import defer
 from core.errors import Conflict, NotFound
 from core.principal import Principal
 from domain.access import UserStatus
-from models import Role, RolePermission, User, UserPermission, UserRole
+from domain.user_actions import LAST_SUPERADMIN, UserStanding
+from models import Role, RolePermission, TotpFactor, User, UserPermission, UserRole
 from policies.granting import check_management, held_by
 from policies.roles import SUPERADMIN
 from policies.scopes import scoped
@@ -79,6 +80,24 @@ async def keep_a_superadmin(session: AsyncSession, without: int, field: str) -> 
     Raises:
         LastSuperadmin: there is none.
     """
+    if not await _has_another_superadmin(session, without):
+        raise LastSuperadmin(LAST_SUPERADMIN.message, field=("input", field))
+
+
+async def standing_of(session: AsyncSession, actor: Principal, user: User) -> UserStanding:
+    """What decides what may be done with a user."""
+    roles, permissions = await permissions_of(session, user.id)
+    confirmed = select(TotpFactor.id).where(TotpFactor.user_id == user.id, TotpFactor.confirmed_at.is_not(None))
+    return UserStanding(
+        user.status,
+        permissions,
+        oneself=user.id == actor.user_id,
+        last_superadmin=SUPERADMIN in roles and not await _has_another_superadmin(session, user.id),
+        enrolled=await session.scalar(confirmed) is not None,
+    )
+
+
+async def _has_another_superadmin(session: AsyncSession, without: int) -> bool:
     other = (
         select(User.id)
         .join(UserRole, UserRole.user_id == User.id)
@@ -90,5 +109,4 @@ async def keep_a_superadmin(session: AsyncSession, without: int, field: str) -> 
             User.id != without,
         )
     )
-    if await session.scalar(other.limit(1)) is None:
-        raise LastSuperadmin("nobody else may do everything; make another superadmin first", field=("input", field))
+    return await session.scalar(other.limit(1)) is not None

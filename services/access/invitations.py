@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import NotFound, UserError
 from core.principal import Principal
 from domain import fields
-from domain.access import UserKind, UserStatus
+from domain.access import UserKind
+from domain.user_actions import UserAction, user_blocked
 from models import Partner, User
 from policies.scopes import scoped
 from services import audit
-from services.access.granting import own_permissions, user_to_manage
+from services.access.granting import own_permissions, standing_of, user_to_manage
 from services.access.password_links import send_link
 from services.access.roles import check_given, give, roles_for
 from services.access.users import UserValues, add, checked
@@ -75,9 +76,10 @@ async def send_password_link(session: AsyncSession, actor: Principal, *, user_id
         UserIsBlocked: unblock the user first.
         MailNotConfigured: production without a mail server.
     """
-    user, _ = await user_to_manage(session, actor, user_id)
-    if user.status is UserStatus.BLOCKED:
-        raise UserIsBlocked("the user is blocked", field=("input", "userId"))
+    user, own = await user_to_manage(session, actor, user_id)
+    blocked = user_blocked(UserAction.PASSWORD_LINK_SEND, await standing_of(session, actor, user), own)
+    if blocked is not None:
+        raise UserIsBlocked(blocked.message, field=("input", "userId"))
     link = await send_link(session, user)
     await audit.record(session, actor, "user.password_link", user, before=None, after={"purpose": link.purpose})
     return user

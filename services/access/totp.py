@@ -15,10 +15,11 @@ from core.errors import Conflict, UserError
 from core.principal import Principal
 from core.settings import get_settings
 from domain.factors import ENROLMENT_LIFE, FRESH_SIGN_IN, new_secret, otpauth_uri
+from domain.user_actions import NOT_ENROLLED, OWN_FACTOR, UserAction, user_blocked
 from models import Role, Session, TotpFactor, User, UserRole
 from services import audit
 from services.access.failures import Refused
-from services.access.granting import user_to_manage
+from services.access.granting import standing_of, user_to_manage
 from services.access.recovery_codes import recovery_codes_left, replace_recovery_codes
 from services.access.second_factor import Shown, factor_of, prove, remove_factor, secret_context
 from services.access.sessions import end_sessions_of
@@ -191,9 +192,11 @@ async def reset(session: AsyncSession, actor: Principal, *, user_id: int, reason
     if not 1 <= len(reason.strip()) <= MAX_REASON_CHARS:
         raise UserError(f"say why, in 1 to {MAX_REASON_CHARS} characters", field=("input", "reason"))
     if user_id == actor.user_id:
-        raise Conflict("one's own factor is taken away by totpDisable", field=("input", "userId"))
-    user, _ = await user_to_manage(session, actor, user_id)
-    await _enrolled(session, user)
+        raise Conflict(OWN_FACTOR.message, field=("input", "userId"))
+    user, own = await user_to_manage(session, actor, user_id)
+    blocked = user_blocked(UserAction.RESET_SECOND_FACTOR, await standing_of(session, actor, user), own)
+    if blocked is not None:
+        raise NotEnrolled(blocked.message, field=("input", "userId"))
     await remove_factor(session, user)
     await end_sessions_of(session, user.id, "second factor reset")
     told = {"reason": reason.strip()}
@@ -220,5 +223,5 @@ def _fresh(own: Session) -> None:
 async def _enrolled(session: AsyncSession, user: User) -> TotpFactor:
     factor = await factor_of(session, user.id)
     if factor is None:
-        raise NotEnrolled("there is no second factor")
+        raise NotEnrolled(NOT_ENROLLED.message)
     return factor

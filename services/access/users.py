@@ -16,11 +16,12 @@ from domain import fields
 from domain.access import UserKind, UserStatus
 from domain.mail import LOCALES
 from domain.passwords import check_password_strength
+from domain.user_actions import UserAction, user_blocked
 from models import Role, User, UserRole
 from policies.roles import SUPERADMIN
 from services import audit, mail
 from services.access.failures import Attempt, forget_failures
-from services.access.granting import keep_a_superadmin, permissions_of, user_to_manage
+from services.access.granting import LastSuperadmin, standing_of, user_to_manage
 from services.access.password_links import revoke_links
 from services.access.sessions import end_sessions_of
 from services.changes import apply, next_version, unique
@@ -92,11 +93,12 @@ async def block_user(session: AsyncSession, actor: Principal, *, user_id: int) -
         NotFound, BeyondOwnPermissions: as in `user_to_manage`.
         LastSuperadmin: the user is the last active superadmin.
     """
-    user, _ = await user_to_manage(session, actor, user_id)
-    if user.status is UserStatus.BLOCKED:
-        return user
-    if SUPERADMIN in (await permissions_of(session, user_id))[0]:
-        await keep_a_superadmin(session, without=user_id, field="userId")
+    user, own = await user_to_manage(session, actor, user_id)
+    blocked = user_blocked(UserAction.BLOCK, await standing_of(session, actor, user), own)
+    if blocked is not None:
+        if blocked.is_done:
+            return user
+        raise LastSuperadmin(blocked.message, field=fields.path("userId"))
     user.status = UserStatus.BLOCKED
     user.version += 1
     await revoke_links(session, user_id)
@@ -111,8 +113,8 @@ async def unblock_user(session: AsyncSession, actor: Principal, *, user_id: int)
     Raises:
         NotFound, BeyondOwnPermissions: as in `user_to_manage`.
     """
-    user, _ = await user_to_manage(session, actor, user_id)
-    if user.status is UserStatus.BLOCKED:
+    user, own = await user_to_manage(session, actor, user_id)
+    if user_blocked(UserAction.UNBLOCK, await standing_of(session, actor, user), own) is None:
         user.status = UserStatus.ACTIVE
         user.version += 1
         user.failed_sign_ins = 0

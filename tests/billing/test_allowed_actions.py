@@ -24,6 +24,7 @@ from domain.invoice_actions import INVOICE_ACTION_NEEDS, PAYMENT_ACTION_NEEDS
 from domain.partners import PartnerStatus
 from domain.state_actions import PARTNER_ACTION_NEEDS, PLAN_ACTION_NEEDS, PRODUCT_ACTION_NEEDS
 from domain.subscription_actions import ACTION_NEEDS
+from domain.user_actions import USER_ACTION_NEEDS
 from ledger.post import open_wallet
 from planner.selection import source_of
 from planner.sources import Computed
@@ -69,6 +70,15 @@ PARTNER: dict[str, tuple[str, dict[str, Any]]] = {
         *(("BLOCK", "BLOCKED"), ("ARCHIVE", "ARCHIVED")),
     )
 }
+USER: dict[str, tuple[str, dict[str, Any]]] = {
+    "UPDATE": ("userUpdate", {"version": 1, "locale": "ru"}),
+    "ACCESS_UPDATE": ("userAccessUpdate", {"version": 1, "permissions": []}),
+    "BLOCK": ("userBlock", {}),
+    "UNBLOCK": ("userUnblock", {}),
+    "SIGN_OUT": ("userSignOut", {}),
+    "PASSWORD_LINK_SEND": ("userPasswordLinkSend", {}),
+    "RESET_SECOND_FACTOR": ("totpReset", {"reason": "x"}),
+}
 
 
 async def allowed(type_name: str, key: int, who: Principal = STAFF) -> dict[str, Mapping[str, Any] | None]:
@@ -80,21 +90,23 @@ async def allowed(type_name: str, key: int, who: Principal = STAFF) -> dict[str,
     return {one["action"]: one["blockedBecause"] for one in found}
 
 
-async def ask(mutation: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+async def ask(mutation: str, given: Mapping[str, Any], who: Principal = STAFF) -> list[dict[str, Any]]:
     """The user errors of a mutation, which gets a key and a dry run where its input has them."""
     field = planner.schema.mutation_type.fields[mutation]  # type: ignore[union-attr]
     input_type: Any = field.args["input"].type.of_type
     more = {"idempotencyKey": f"key-{next(_keys)}", "dryRun": True}
     given = {**{name: value for name, value in more.items() if name in input_type.fields}, **given}
     source = f"mutation($input: {input_type.name}!) {{ {mutation}(input: $input) {{ userErrors {{ code message }} }} }}"
-    errors: list[dict[str, Any]] = (await payload(source, STAFF, input=given))["userErrors"]
+    errors: list[dict[str, Any]] = (await payload(source, who, input=given))["userErrors"]
     return errors
 
 
-async def compare(owner: Connection, why: Mapping[str, Any] | None, mutation: str, given: Mapping[str, Any]) -> None:
+async def compare(
+    owner: Connection, why: Mapping[str, Any] | None, mutation: str, given: Mapping[str, Any], who: Principal = STAFF
+) -> None:
     """What is enabled works; what is blocked fails with the code and words that were told, or changes nothing."""
     before = await owner.fetchval("SELECT count(*) FROM audit_events")
-    errors = await ask(mutation, given)
+    errors = await ask(mutation, given, who)
     told = f"{mutation} {given}: told {why}, and it says {errors}"
     if why is None or why["code"] == NOTHING_TO_DO:
         assert errors == [], told
@@ -294,6 +306,64 @@ async def test_partners_products_and_plans_do_what_they_tell(owner: Connection) 
         await compare(owner, told["UPDATE"], "planUpdate", {"id": encode_id("Plan", plan.id), "active": True})
 
 
+async def a_user(owner: Connection, role: str, partner_id: int | None = None) -> int:
+    """Somebody who has a role, and has signed in."""
+    user_id: int = await owner.fetchval(
+        "INSERT INTO users (kind, partner_id, email, full_name, password_set_at) "
+        "VALUES (CASE WHEN $1::bigint IS NULL THEN 'STAFF' ELSE 'PARTNER' END, $1, $2, 'X', now()) RETURNING id",
+        *(partner_id, f"user-{next(_keys)}@demo.test"),
+    )
+    await owner.execute(
+        "INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE name = $2", user_id, role
+    )
+    return user_id
+
+
+async def test_users_do_what_they_tell(owner: Connection) -> None:
+    partner = (await a_partner()).id
+    chief, sales = await a_user(owner, "SUPERADMIN"), await a_user(owner, "SALES")
+    head, member = await a_user(owner, "PARTNER_OWNER", partner), await a_user(owner, "PARTNER_MEMBER", partner)
+    own = Principal("partner", ROLES["PARTNER_OWNER"][1], user_id=head, partner_id=partner)
+    # The whole of what staff may do, itself the user, all but one permission of the user's, and a partner's owner.
+    callers = {
+        STAFF: (chief, sales),
+        Principal("staff", ALL, user_id=chief): (chief, sales),
+        Principal("staff", ALL - {"partner:status"}): (chief, sales),
+        own: (head, member),
+    }
+    told = set()
+    for (who, users), blocked, enrolled in itertools.product(callers.items(), (False, True), (False, True)):
+        for user, (action, (mutation, more)) in itertools.product(users, USER.items()):
+            await owner.execute(
+                "UPDATE users SET version = 1, locale = 'en', status = CASE WHEN $1 AND id = $2 THEN 'BLOCKED' ELSE 'ACTIVE' END",
+                *(blocked, user),
+            )
+            await owner.execute("DELETE FROM totp_factors")
+            if enrolled:
+                factor = "INSERT INTO totp_factors (user_id, secret_encrypted, confirmed_at) VALUES ($1, 'x', now())"
+                await owner.execute(factor, user)
+            if who.user_id == user and blocked:
+                # Whoever is blocked does not ask.
+                continue
+            why = (await allowed("User", user, who))[action]
+            if why is not None and why["code"] == "FORBIDDEN":
+                continue
+            given: dict[str, Any] = {"userId": encode_id("User", user), **more}
+            await compare(owner, why, mutation, given, who)
+            told.add("" if why is None else why["code"])
+    assert told == {
+        *(
+            "",
+            NOTHING_TO_DO,
+            "LAST_SUPERADMIN",
+            "BEYOND_OWN_PERMISSIONS",
+            "USER_BLOCKED",
+            "TOTP_NOT_ENROLLED",
+            "CONFLICT",
+        )
+    }
+
+
 async def test_what_a_caller_may_not_do_is_told_as_forbidden(made: tuple[Subscribed, str]) -> None:
     subscribed, _ = made
     owner = Principal(kind="partner", partner_id=subscribed.world.partner, permissions=ROLES["PARTNER_OWNER"][1])
@@ -318,6 +388,7 @@ def test_every_action_needs_what_its_mutation_needs() -> None:
         "productArchive": PRODUCT_ACTION_NEEDS["ARCHIVE"],
         "productRotateProjectToken": PRODUCT_ACTION_NEEDS["ROTATE_PROJECT_TOKEN"],
         "planUpdate": PLAN_ACTION_NEEDS["UPDATE"],
+        **{USER[action][0]: wanted for action, wanted in USER_ACTION_NEEDS.items()},
     }
     for mutation, wanted in needs.items():
         source = source_of(fields[mutation])
@@ -333,4 +404,4 @@ def test_every_object_with_actions_has_the_field() -> None:
         for field in getattr(type_, "fields", {}).values()
         if isinstance(getattr(field, "extensions", None), dict) and isinstance(source_of(field), Computed)
     }
-    assert found >= {"Subscription", "Invoice", "Payment", "Install", "Wallet", "Partner", "Product", "Plan"}
+    assert found >= {"Subscription", "Invoice", "Payment", "Install", "Wallet", "Partner", "Product", "Plan", "User"}

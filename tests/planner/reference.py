@@ -161,7 +161,10 @@ class Reference:
             return None if amount is None else {"amount": amount, "currency": row.values[declared.currency.name]}
         if isinstance(declared, Computed):
             assert declared.function is not None
-            needs = ", ".join(f"({need.sql.format(row='subject')}) AS {name}" for name, need in declared.needs.items())
+            needs = ", ".join(
+                f"({need.sql.format(row='subject', me=self.principal.user_id or NO_PARTNER)}) AS {name}"
+                for name, need in declared.needs.items()
+            )
             found = await self.fetch(f"SELECT {needs} FROM {row.table.name} subject WHERE id = $1", row.values["id"])
             return declared.function(self.principal.permissions, dict(found[0]))
         if isinstance(declared, SqlValue):
