@@ -125,6 +125,7 @@ async def bill_uncovered_seats(
             plan_id=plan.id,
             seats=seats,
             unit_price=price.unit_price,
+            auto_renew=False,
             period_start=since,
             period_end=subscription.ends_at,
             lines=(line,),

@@ -12,7 +12,7 @@ from core import clock
 from core.database import transaction
 from core.principal import SYSTEM
 from core.settings import get_settings
-from domain.billing import InvoiceStatus, PaymentMethod, PaymentStatus
+from domain.billing import LIVE_SUBSCRIPTION, InvoiceStatus, PaymentMethod, PaymentStatus
 from domain.installs import InstallStatus
 from domain.partners import PartnerMay, sql_names
 from gateways.interface import Gateway, GatewayRefused, GatewayState
@@ -25,6 +25,7 @@ from services.billing.payments import IN_FLIGHT, LINK_LIFE, LOCK, InFlight, appl
 from services.billing.renew import card_not_charged
 from services.billing.settle import settle_free
 from services.outbox import ORIGIN, origin
+from services.partner_standing import standing_allows
 
 CHARGE = "invoice.charge"
 CHUNK_ROWS = 1_000
@@ -138,6 +139,9 @@ async def _begin(session: AsyncSession, invoice_id: int) -> int | None:
     now = clock.now()
     if invoice.next_charge_at is None or invoice.next_charge_at > now or invoice.status not in _CHARGEABLE:
         return None
+    if not await standing_allows(session, invoice.partner_id, PartnerMay.RENEW):
+        # It stays planned, for the day on which the partner may renew again.
+        return None
     if invoice.total == 0:
         invoice.next_charge_at = None
         await settle_free(session, SYSTEM, invoice, install)
@@ -193,9 +197,9 @@ async def _about_to_send(payment_id: int, gateway_payment_id: str, service: Gate
         payment.charge_sent_at = payment.updated_at = clock.now()
         invoice = await session.get_one(Invoice, payment.invoice_id)
         wanted = select(Subscription).where(
-            Subscription.install_id == invoice.install_id, Subscription.rebill_id_encrypted.is_not(None)
+            Subscription.install_id == invoice.install_id, Subscription.status.in_(LIVE_SUBSCRIPTION)
         )
-        kept: Subscription | None = await session.scalar(wanted.order_by(Subscription.id.desc()).limit(1))
+        kept: Subscription | None = await session.scalar(wanted)
         card = None if kept is None else card_of(kept)
         if card is None:
             raise GatewayRefused("there is no stored card any more", "NO_CARD")

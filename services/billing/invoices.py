@@ -133,9 +133,9 @@ async def cancel_invoice(session: AsyncSession, actor: Principal, *, invoice_id:
 
 
 def _still_works(payment: Payment) -> bool:
-    """Whether the payment's link can be paid, or is just being made."""
-    if payment.status in (PaymentStatus.NEW, PaymentStatus.UNKNOWN):
+    """Whether the payment's link can be paid, is just being made, or was paid and its money is held."""
+    if payment.status in (PaymentStatus.NEW, PaymentStatus.UNKNOWN, PaymentStatus.AUTHORIZED):
         return True
-    if payment.status not in (PaymentStatus.PENDING, PaymentStatus.AUTHORIZED):
+    if payment.status != PaymentStatus.PENDING:
         return False
     return payment.link_expires_at is not None and payment.link_expires_at > clock.now()

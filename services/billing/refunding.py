@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import func, select
@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.database import transaction
 from core.principal import SYSTEM, Principal
-from domain.billing import INVOICE_TRANSITIONS, InvoiceStatus, PaymentStatus
+from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentStatus
 from domain.refunds import OPEN_REFUND, RefundedSubscription, RefundStatus
-from gateways.interface import GatewayRefused, GatewayState, Receipt
+from gateways.interface import Gateway, GatewayRefused, GatewayState, GatewayUnanswered, Receipt
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, PaymentStateChange, Refund
 from services import audit, events
@@ -49,7 +49,7 @@ async def send_refund(refund_id: int) -> None:
         return
     service = gateway(begun.gateway)
     try:
-        state = await service.state(begun.gateway_payment_id) if begun.again else None
+        state = await _asked(service, begun) if begun.again else None
         if state is None or not _shows(state, begun):
             state = await service.cancel(begun.gateway_payment_id, begun.amount, begun.key, begun.receipt)
     except GatewayRefused as refused:
@@ -143,6 +143,18 @@ class _Begun:
     again: bool
     first: bool
     receipt: Receipt | None
+
+
+async def _asked(service: Gateway, begun: _Begun) -> GatewayState:
+    """The payment's state at the gateway. That a question is refused says nothing of the refund that was sent.
+
+    Raises:
+        GatewayUnanswered: also where the gateway refuses to say.
+    """
+    try:
+        return await service.state(begun.gateway_payment_id)
+    except GatewayRefused as refused:
+        raise GatewayUnanswered(f"the gateway does not say: {refused.message}") from refused
 
 
 def _shows(state: GatewayState, begun: _Begun) -> bool:
@@ -249,8 +261,9 @@ async def _follow(
     live = await live_subscription(session, install.id)
     if live is not None and live.id == invoice.subscription_id:
         now = clock.now()
-        live.worth = max(Decimal("0.00"), worth_at(live, now) - refund.amount)
-        live.worth_from = min(now, live.ends_at)
+        if not await _used_up(session, invoice, now):
+            live.worth = max(Decimal("0.00"), worth_at(live, now) - refund.amount)
+            live.worth_from = min(now, live.ends_at)
         if refund.subscription == RefundedSubscription.END_NOW:
             await end_now(session, actor, install, live, reason=f"refund of invoice {invoice.number}")
     told = {
@@ -261,3 +274,20 @@ async def _follow(
         "coinsTaken": str(refund.coins_taken),
     }
     await events.emit(session, install, "invoice.refunded", told)
+
+
+async def _used_up(session: AsyncSession, invoice: Invoice, now: datetime) -> bool:
+    """Whether the time that an invoice paid for is over: a renewal after it runs, and other money pays for that.
+
+    The renewal tells, and not the invoice's own end, which a pause has moved.
+    """
+    if invoice.period_end is None:
+        return False
+    after = select(Invoice.id).where(
+        Invoice.subscription_id == invoice.subscription_id,
+        Invoice.kind == InvoiceKind.RENEWAL,
+        Invoice.paid_at.is_not(None),
+        Invoice.period_start >= invoice.period_end,
+        Invoice.period_start <= now,
+    )
+    return await session.scalar(after.limit(1)) is not None

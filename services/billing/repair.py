@@ -21,6 +21,7 @@ async def repair_payment(payment_id: int) -> None:
         waiting_for_link = payment.status in (PaymentStatus.NEW, PaymentStatus.UNKNOWN) and gateway_payment_id is None
     if method == PaymentMethod.RECURRING:
         await carry_on(payment_id)
+        await confirm_payment(payment_id)
         return
     if waiting_for_link:
         await open_payment(payment_id)

@@ -85,6 +85,27 @@ async def test_a_renewal_is_not_announced_as_charged_to_a_card_that_is_out_of_re
     assert await owner.fetchval(ending) == "INVOICE"
 
 
+async def test_an_old_subscriptions_card_is_never_charged_for_the_new_one(
+    owner: Any, world: Any, staff: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await subscribe(owner, world, staff)
+    await owner.execute("UPDATE subscriptions SET status = 'EXPIRED' WHERE id = $1", old)
+    await subscribe(owner, world, staff)
+    await night(owner, END - DAY)
+    opened = SandboxGateway.open
+
+    async def forgotten_meanwhile(self: SandboxGateway, request: Any) -> Any:
+        await owner.execute(
+            "UPDATE subscriptions SET rebill_id_encrypted = NULL, card_account = NULL WHERE status = 'ACTIVE'"
+        )
+        return await opened(self, request)
+
+    monkeypatch.setattr(SandboxGateway, "open", forgotten_meanwhile)
+    await night(owner, END + A_MINUTE)
+    payment = await owner.fetchrow("SELECT status, error_code FROM payments WHERE method = 'RECURRING'")
+    assert tuple(payment) == ("REJECTED", "NO_CARD")
+
+
 async def test_a_card_that_was_stored_elsewhere_meanwhile_is_not_charged_through_the_payment_under_way(
     owner: Any, world: Any, staff: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from policies.roles import ROLES
 from services import billing
 from tests.api import payload, run
 from tests.billing.conftest import STAFF
-from tests.billing.renewing import run_messages, subscribe
+from tests.billing.renewing import A_MINUTE, DAY, END, night, run_messages, subscribe
 
 REFUND = """
 mutation($input: PaymentRefundInput!) { paymentRefund(input: $input) {
@@ -245,3 +245,44 @@ async def test_a_refund_made_at_the_gateway_is_booked(payment: str, owner: async
     assert tuple(made) == ("SUCCEEDED", Decimal("120.00"), "Refunded at the gateway", None)
     assert (await refund(payment))["refund"]["amount"] == {"amount": "180.00"}
     assert await books(owner) == ("REFUNDED", Decimal("300.00"), "REFUNDED")
+
+
+async def test_money_of_a_month_that_is_over_is_no_credit_and_takes_none_away(
+    owner: asyncpg.Connection, world: Any, staff: Principal
+) -> None:
+    await subscribe(owner, world, staff)
+    first = await owner.fetchval("SELECT id FROM payments")
+    await owner.execute("UPDATE invoices SET period_end = $1", END)
+    await night(owner, END - DAY)
+    await night(owner, END + A_MINUTE)
+    clock.travel(END + 2 * A_MINUTE)
+    worth = await owner.fetchval("SELECT worth FROM subscriptions")
+    assert worth == 300
+    assert (await refund(encode_id("Payment", first), "old"))["refund"]["status"] == "SUCCEEDED"
+    assert await owner.fetchval("SELECT worth FROM subscriptions") == worth, "the new month was paid by other money"
+    second = await owner.fetchval("SELECT max(id) FROM payments")
+    assert (await refund(encode_id("Payment", second), "new", amount="100"))["refund"]["status"] == "SUCCEEDED"
+    assert await owner.fetchval("SELECT worth FROM subscriptions") < 200
+
+
+async def test_a_question_that_is_refused_fails_no_refund(
+    bank: Bank, owner: asyncpg.Connection, world: Any, staff: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribe(owner, world, staff)
+    payment = encode_id("Payment", await owner.fetchval("SELECT id FROM payments"))
+    bank.lose_answers = 1
+    assert (await refund(payment, "k"))["refund"]["status"] == "UNKNOWN"
+
+    async def refused(*_: Any) -> GatewayState:
+        raise GatewayRefused("the terminal is blocked", "202")
+
+    clock.travel(clock.now() + timedelta(minutes=5))
+    with monkeypatch.context() as blocked:
+        blocked.setattr(SandboxGateway, "state", refused)
+        with pytest.raises(GatewayUnanswered):
+            await billing.send_refund(await owner.fetchval("SELECT id FROM refunds"))
+    assert await owner.fetchval("SELECT status FROM refunds") == "UNKNOWN", "the money went, as far as anybody knows"
+    clock.travel(clock.now() + timedelta(minutes=5))
+    await billing.send_refund(await owner.fetchval("SELECT id FROM refunds"))
+    assert await owner.fetchval("SELECT status FROM refunds") == "SUCCEEDED"
+    assert len(bank.given) == 1

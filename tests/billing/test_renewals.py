@@ -25,7 +25,7 @@ from services.billing import charging
 from services.billing.locks import live_subscription
 from services.billing.orders import RENEWALS, withdraw
 from services.billing.renewals import PERIOD_END
-from tests.billing.renewing import DAY, END, START, events, night, state, subscribe
+from tests.billing.renewing import DAY, END, START, events, night, run_messages, state, subscribe
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 
@@ -261,6 +261,22 @@ async def test_two_runs_at_once_make_one_invoice_and_one_charge(owner: Any, worl
     await asyncio.gather(*[billing.charge_invoice(invoice) for _ in range(8)], return_exceptions=True)
     await asyncio.gather(*[run(billing.lapse_due) for _ in range(8)])
     assert await owner.fetchval("SELECT count(*) FROM payments WHERE method = 'RECURRING'") == 1
+    assert await state(owner) == ("ACTIVE", "PAID")
+
+
+async def test_a_partner_blocked_after_the_charge_was_planned_is_not_charged(
+    owner: Any, world: Any, staff: Principal
+) -> None:
+    await subscribe(owner, world, staff)
+    await night(owner, END - DAY)
+    clock.travel(END + timedelta(minutes=1))
+    async with transaction() as session:
+        assert await billing.plan_due_charges(session) == 1
+    await owner.execute("UPDATE partners SET status = 'BLOCKED'")
+    assert await run_messages(owner, "invoice.charge") == 1
+    assert await owner.fetchval("SELECT count(*) FROM payments WHERE method = 'RECURRING'") == 0
+    await owner.execute("UPDATE partners SET status = 'ACTIVE'")
+    await night(owner, END + timedelta(minutes=2))
     assert await state(owner) == ("ACTIVE", "PAID")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -287,6 +288,39 @@ async def test_held_money_is_taken_or_released(
         assert "RebillId" in crypto.decrypt(kept, "gateway_notifications.raw")
         await reconciliation.reconcile(clock.now().astimezone(clock.zone()).date(), "tbank")
         assert await owner.fetchval("SELECT rrn FROM payments") == "12345678"
+
+
+async def test_held_money_of_a_renewal_is_taken_though_its_message_was_lost(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONTORA_TBANK_TWO_STAGE", "true")
+    get_settings.cache_clear()
+    bank.send = None
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    first = max(bank.payments)
+    for body in await bank.pay(first):
+        async with transaction() as session:
+            await billing.receive_notification(session, "tbank", body, {})
+    await run_notifications(owner)
+    # The link's time passes while the money is held: nobody is given another link to pay twice.
+    await owner.execute("UPDATE payments SET link_expires_at = now() - interval '1 hour'")
+    async with transaction(staff) as session:
+        invoice_id = await owner.fetchval("SELECT id FROM invoices")
+        assert (await billing.refresh_payment_link(session, staff, invoice_id=invoice_id)).id == payment_id
+    await billing.confirm_payment(payment_id)
+    clock.travel(await owner.fetchval("SELECT ends_at FROM subscriptions") + timedelta(minutes=1))
+    for work in (billing.issue_due_renewals, billing.plan_due_charges):
+        async with transaction() as session:
+            await work(session)
+    renewal = await owner.fetchval("SELECT id FROM invoices WHERE kind = 'RENEWAL'")
+    await billing.charge_invoice(renewal)
+    charged = await owner.fetchval("SELECT id FROM payments WHERE method = 'RECURRING'")
+    assert await owner.fetchval("SELECT status FROM payments WHERE id = $1", charged) == "AUTHORIZED"
+    clock.travel(clock.now() + timedelta(minutes=15))
+    await billing.repair_payment(charged)
+    assert await owner.fetchval("SELECT status FROM payments WHERE id = $1", charged) == "CONFIRMED"
+    assert await owner.fetchval("SELECT status FROM invoices WHERE id = $1", renewal) == "PAID"
 
 
 async def test_every_order_of_the_two_notifications_pays_once(
