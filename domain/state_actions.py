@@ -24,6 +24,7 @@ class ProductAction(StrEnum):
     """What people do with a product; each is the mutation `product…` (CAT-1)."""
 
     ARCHIVE = "ARCHIVE"
+    RESTORE = "RESTORE"
     ROTATE_PROJECT_TOKEN = "ROTATE_PROJECT_TOKEN"  # noqa: S105
 
 
@@ -41,10 +42,14 @@ PARTNER_MOVES: Mapping[PartnerAction, PartnerStatus] = MappingProxyType(
         PartnerAction.ARCHIVE: PartnerStatus.ARCHIVED,
     }
 )
+PRODUCT_MOVES: Mapping[ProductAction, ProductStatus] = MappingProxyType(
+    {ProductAction.ARCHIVE: ProductStatus.ARCHIVED, ProductAction.RESTORE: ProductStatus.ACTIVE}
+)
 PARTNER_ACTION_NEEDS = MappingProxyType(dict.fromkeys(PartnerAction, frozenset({"partner:status"})))
 PRODUCT_ACTION_NEEDS = MappingProxyType(
     {
         ProductAction.ARCHIVE: frozenset({"product:write"}),
+        ProductAction.RESTORE: frozenset({"product:write"}),
         ProductAction.ROTATE_PROJECT_TOKEN: frozenset({"product:secret"}),
     }
 )
@@ -58,11 +63,11 @@ def partner_blocked(action: PartnerAction, status: PartnerStatus) -> Blocked | N
 
 def product_blocked(action: ProductAction, status: ProductStatus) -> Blocked | None:
     """Why the action is not allowed for a product in this state; None where it is."""
-    if status != ProductStatus.ARCHIVED:
-        return None
-    if action == ProductAction.ARCHIVE:
+    if PRODUCT_MOVES.get(action) == status:
         return nothing_to_do("product", status)
-    return Blocked("CONFLICT", "the product is archived")
+    if action not in PRODUCT_MOVES and status == ProductStatus.ARCHIVED:
+        return Blocked("CONFLICT", "the product is archived")
+    return None
 
 
 def plan_blocked(version: int, latest: int) -> Blocked | None:

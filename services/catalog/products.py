@@ -15,8 +15,8 @@ from core.errors import Conflict
 from core.http import check_endpoint
 from core.principal import Principal
 from domain import fields
-from domain.catalog import ProductKind, ProductStatus
-from domain.state_actions import ProductAction, product_blocked
+from domain.catalog import ProductKind
+from domain.state_actions import PRODUCT_MOVES, ProductAction, product_blocked
 from models import Product
 from services import audit, events
 from services.changes import apply, next_version, unique
@@ -117,13 +117,7 @@ async def archive(session: AsyncSession, actor: Principal, *, product_id: int, v
         NotFound: there is no such product.
         Conflict: somebody changed it in between.
     """
-    product = await load(session, actor, Product, product_id, lock=True, references=True)
-    if product_blocked(ProductAction.ARCHIVE, product.status) is not None:
-        return product
-    next_version(product, version)
-    before, after = apply(product, {"status": ProductStatus.ARCHIVED})
-    await audit.record(session, actor, "product.archive", product, before=before, after=after)
-    return product
+    return await _move(session, actor, ProductAction.ARCHIVE, product_id, version)
 
 
 async def restore(session: AsyncSession, actor: Principal, *, product_id: int, version: int) -> Product:
@@ -133,13 +127,7 @@ async def restore(session: AsyncSession, actor: Principal, *, product_id: int, v
         NotFound: there is no such product.
         Conflict: somebody changed it in between.
     """
-    product = await load(session, actor, Product, product_id, lock=True, references=True)
-    if product.status == ProductStatus.ACTIVE:
-        return product
-    next_version(product, version)
-    before, after = apply(product, {"status": ProductStatus.ACTIVE})
-    await audit.record(session, actor, "product.restore", product, before=before, after=after)
-    return product
+    return await _move(session, actor, ProductAction.RESTORE, product_id, version)
 
 
 async def rotate_project_token(
@@ -168,6 +156,18 @@ async def rotate_project_token(
     after = {"project_token_hint": product.project_token_hint, "overlap_hours": overlap_hours}
     await audit.record(session, actor, "product.rotate_project_token", product, before=before, after=after)
     return NewProduct(product, token, event_secret)
+
+
+async def _move(
+    session: AsyncSession, actor: Principal, action: ProductAction, product_id: int, version: int
+) -> Product:
+    product = await load(session, actor, Product, product_id, lock=True, references=True)
+    if product_blocked(action, product.status) is not None:
+        return product
+    next_version(product, version)
+    before, after = apply(product, {"status": PRODUCT_MOVES[action]})
+    await audit.record(session, actor, f"product.{action.lower()}", product, before=before, after=after)
+    return product
 
 
 def _checked(values: ProductValues) -> dict[str, Any]:

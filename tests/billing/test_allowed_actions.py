@@ -22,7 +22,7 @@ from domain.install_actions import INSTALL_ACTION_NEEDS, WALLET_ACTION_NEEDS
 from domain.installs import InstallStatus
 from domain.invoice_actions import INVOICE_ACTION_NEEDS, PAYMENT_ACTION_NEEDS
 from domain.partners import PartnerStatus
-from domain.state_actions import PARTNER_ACTION_NEEDS, PLAN_ACTION_NEEDS, PRODUCT_ACTION_NEEDS
+from domain.state_actions import PARTNER_ACTION_NEEDS, PLAN_ACTION_NEEDS, PRODUCT_ACTION_NEEDS, ProductAction
 from domain.subscription_actions import ACTION_NEEDS
 from domain.user_actions import USER_ACTION_NEEDS
 from ledger.post import open_wallet
@@ -78,6 +78,11 @@ USER: dict[str, tuple[str, dict[str, Any]]] = {
     "SIGN_OUT": ("userSignOut", {}),
     "PASSWORD_LINK_SEND": ("userPasswordLinkSend", {}),
     "RESET_SECOND_FACTOR": ("totpReset", {"reason": "x"}),
+}
+PRODUCT = {
+    ProductAction.ARCHIVE: "productArchive",
+    ProductAction.RESTORE: "productRestore",
+    ProductAction.ROTATE_PROJECT_TOKEN: "productRotateProjectToken",
 }
 
 
@@ -294,10 +299,10 @@ async def test_partners_products_and_plans_do_what_they_tell(owner: Connection) 
             given = {"id": encode_id("Partner", partner.id), "version": 1, **more}
             await compare(owner, (await allowed("Partner", partner.id))[action], mutation, given)
     for status in ("ACTIVE", "ARCHIVED"):
-        for action, mutation in (("ROTATE_PROJECT_TOKEN", "productRotateProjectToken"), ("ARCHIVE", "productArchive")):
+        for action, mutation in PRODUCT.items():
             await owner.execute("UPDATE products SET status = $1, version = 1", status)
             given: dict[str, Any] = {"id": encode_id("Product", product.id)}
-            given |= {"version": 1} if action == "ARCHIVE" else {}
+            given |= {} if action == "ROTATE_PROJECT_TOKEN" else {"version": 1}
             await compare(owner, (await allowed("Product", product.id))[action], mutation, given)
     for newer in (False, True):
         if newer:
@@ -385,8 +390,7 @@ def test_every_action_needs_what_its_mutation_needs() -> None:
         "coinPurchaseCreate": WALLET_ACTION_NEEDS["BUY_COINS"],
         "walletAdjust": WALLET_ACTION_NEEDS["ADJUST"],
         "walletGrantBonus": WALLET_ACTION_NEEDS["GRANT_BONUS"],
-        "productArchive": PRODUCT_ACTION_NEEDS["ARCHIVE"],
-        "productRotateProjectToken": PRODUCT_ACTION_NEEDS["ROTATE_PROJECT_TOKEN"],
+        **{PRODUCT[action]: wanted for action, wanted in PRODUCT_ACTION_NEEDS.items()},
         "planUpdate": PLAN_ACTION_NEEDS["UPDATE"],
         **{USER[action][0]: wanted for action, wanted in USER_ACTION_NEEDS.items()},
     }
