@@ -144,6 +144,16 @@ class GatewayState:
     receipt: RegisteredReceipt | None = None
     raw: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_refusal(cls, refused: GatewayRefused) -> GatewayState:
+        """Of a payment that the gateway would not take."""
+        return cls(
+            status=PaymentStatus.REJECTED,
+            gateway_status="REFUSED",
+            error_code=refused.error_code,
+            error_message=refused.message,
+        )
+
 
 class Gateway(Protocol):
     """A payment gateway. Calls raise GatewayRefused and GatewayUnanswered; none is made inside a transaction.

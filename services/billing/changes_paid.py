@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -107,12 +106,8 @@ async def bill_uncovered_seats(
     )
     if price.quantity != price.seats or price.unit_price == 0:
         return None
-    line = DraftLine(
-        description=f"{plan.name}, {months} × {seats}",
-        quantity=Decimal(months * seats),
-        unit_price=price.unit_price,
-        amount=price.unit_price * months * seats,
-    )
+    amount = price.unit_price * months * seats
+    line = DraftLine.of_months(plan.name, months, seats, price.unit_price, amount)
     return await issue_invoice(
         session,
         actor,

@@ -20,8 +20,9 @@ from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
 from services.billing.cards import CardGatewayGone, NoStoredCard, card_of, gateway_of_card
 from services.billing.coins import top_up_failed
-from services.billing.locks import live_subscription
-from services.billing.payments import IN_FLIGHT, LINK_LIFE, LOCK, InFlight, apply_state, log_state, order_of
+from services.billing.locks import IN_FLIGHT, LOCK, live_subscription
+from services.billing.payment_log import log_state
+from services.billing.payments import LINK_LIFE, InFlight, apply_state, order_of
 from services.billing.renew import card_not_charged
 from services.billing.settle import settle_free
 from services.outbox import ORIGIN, origin
@@ -116,12 +117,7 @@ async def carry_on(payment_id: int) -> None:
         card_key = await _about_to_send(payment_id, gateway_payment_id, service)
         state = await service.charge(gateway_payment_id, card_key)
     except GatewayRefused as refused:
-        state = GatewayState(
-            status=PaymentStatus.REJECTED,
-            gateway_status="REFUSED",
-            error_code=refused.error_code,
-            error_message=refused.message,
-        )
+        state = GatewayState.of_refusal(refused)
     await apply_state(payment_id, state, source="charge")
 
 

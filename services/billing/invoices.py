@@ -21,7 +21,8 @@ from models import Install, Invoice, Payment
 from policies.scopes import require
 from services import audit
 from services.billing.orders import cancel
-from services.billing.payments import log_state, new_payment
+from services.billing.payment_log import log_state
+from services.billing.payments import new_payment
 from services.billing.settle import settle
 from services.loading import load
 

@@ -30,6 +30,11 @@ class DraftLine:
     unit_price: Decimal
     amount: Decimal
 
+    @classmethod
+    def of_months(cls, name: str, months: int, units: int, unit_price: Decimal, amount: Decimal) -> DraftLine:
+        """Units for whole months, at the price of one for one month."""
+        return cls(f"{name}, {months} × {units}", Decimal(months * units), unit_price, amount)
+
 
 @dataclass(frozen=True)
 class Draft:

@@ -1,17 +1,19 @@
-"""Loads rows of billing in the caller's scope and locks them in one order: install, invoice, payment."""
+"""Locks of billing, taken in one order: install, invoice, payment."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.billing import LIVE_SUBSCRIPTION
-from models import Subscription
-from models.base import Base
+from models import Install, Invoice, Payment, Subscription
 
-T = TypeVar("T", bound=Base)
+# Rows that point here by a foreign key may be written meanwhile; changes of the row itself wait.
+LOCK = {"key_share": True}
+# For so long after a call to a gateway was begun, another process leaves what it is about alone.
+IN_FLIGHT = timedelta(seconds=40)
 
 
 async def live_subscription(session: AsyncSession, install_id: int) -> Subscription | None:
@@ -21,3 +23,15 @@ async def live_subscription(session: AsyncSession, install_id: int) -> Subscript
     )
     live: Subscription | None = await session.scalar(wanted.with_for_update())
     return live
+
+
+async def lock_payment(session: AsyncSession, payment_id: int) -> tuple[Install | None, Invoice, Payment]:
+    """A payment with what it may move, locked in the one order: install, invoice, payment."""
+    payment = await session.get_one(Payment, payment_id)
+    invoice = await session.get_one(Invoice, payment.invoice_id)
+    install = None
+    if invoice.install_id is not None:
+        install = await session.get_one(Install, invoice.install_id, with_for_update=LOCK, populate_existing=True)
+    invoice = await session.get_one(Invoice, invoice.id, with_for_update=LOCK, populate_existing=True)
+    payment = await session.get_one(Payment, payment_id, with_for_update=LOCK, populate_existing=True)
+    return install, invoice, payment

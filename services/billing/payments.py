@@ -18,7 +18,9 @@ from domain.billing import INVOICE_TRANSITIONS, PAYMENT_TRANSITIONS, InvoiceStat
 from domain.effects import OutboxStatus
 from gateways.interface import GatewayRefused, GatewayState, OpenRequest
 from gateways.registry import gateway
-from models import Install, Invoice, OutboxMessage, Payment, PaymentStateChange
+from models import Invoice, OutboxMessage, Payment
+from services.billing.locks import IN_FLIGHT, LOCK, lock_payment
+from services.billing.payment_log import log_state
 from services.billing.receipts import receipt_of
 from services.billing.settle import follow_card, follow_payment
 from services.outbox import enqueue
@@ -28,9 +30,6 @@ REFRESH = "payment.refresh"
 LINK_LIFE = timedelta(hours=24)
 # The request that wrote the payment opens it right after its commit; the outbox is for when it could not.
 OPEN_DELAY = timedelta(seconds=5)
-# Rows that point here by a foreign key may be written meanwhile; changes of the row itself wait.
-LOCK = {"key_share": True}
-IN_FLIGHT = timedelta(seconds=40)
 REPAIR_AFTER = timedelta(minutes=1)
 ASK_PENDING_AFTER = timedelta(minutes=10)
 
@@ -80,12 +79,7 @@ async def open_payment(payment_id: int) -> None:
     try:
         state = (await service.find(order.order_id) if asked else None) or await service.open(order)
     except GatewayRefused as refused:
-        state = GatewayState(
-            status=PaymentStatus.REJECTED,
-            gateway_status="REFUSED",
-            error_code=refused.error_code,
-            error_message=refused.message,
-        )
+        state = GatewayState.of_refusal(refused)
     await apply_state(payment_id, state, source="init", expires_at_of=order)
 
 
@@ -129,21 +123,9 @@ async def ask_for_unsettled(session: AsyncSession, limit: int) -> int:
     return len(payments)
 
 
-async def lock_for_change(session: AsyncSession, payment_id: int) -> tuple[Install | None, Invoice, Payment]:
-    """The rows that a payment may move, locked in the one order: install, invoice, payment."""
-    payment = await session.get_one(Payment, payment_id)
-    invoice = await session.get_one(Invoice, payment.invoice_id)
-    install = None
-    if invoice.install_id is not None:
-        install = await session.get_one(Install, invoice.install_id, with_for_update=LOCK, populate_existing=True)
-    invoice = await session.get_one(Invoice, invoice.id, with_for_update=LOCK, populate_existing=True)
-    payment = await session.get_one(Payment, payment_id, with_for_update=LOCK, populate_existing=True)
-    return install, invoice, payment
-
-
 async def advance(session: AsyncSession, payment_id: int, state: GatewayState, *, source: str) -> str | None:
     """Move a payment to the state told, and what hangs on it; None, or why nothing moved (INV-3)."""
-    install, invoice, payment = await lock_for_change(session, payment_id)
+    install, invoice, payment = await lock_payment(session, payment_id)
     _remember(payment, state)
     kept = await follow_card(session, payment, state, invoice=invoice, install=install)
     stays = _stays(payment, state)
@@ -169,22 +151,6 @@ def _stays(payment: Payment, state: GatewayState) -> str | None:
     if state.status != before and state.status not in PAYMENT_TRANSITIONS[before]:
         return f"the payment is {before}, and {state.status} would be a step back"
     return None
-
-
-def log_state(
-    session: AsyncSession, payment: Payment, before: PaymentStatus | None, gateway_status: str, source: str
-) -> None:
-    """Write one step of a payment's history."""
-    session.add(
-        PaymentStateChange(
-            partner_id=payment.partner_id,
-            payment_id=payment.id,
-            from_status=before,
-            to_status=payment.status,
-            gateway_status=gateway_status or None,
-            source=source,
-        )
-    )
 
 
 async def _begin(payment_id: int) -> tuple[bool, OpenRequest] | None:

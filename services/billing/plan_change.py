@@ -238,14 +238,7 @@ def _with_credit(subscription: Subscription, new: Quote) -> ChangeQuote:
 
 async def _bill(session: AsyncSession, actor: Principal, held: InHand, plan: Plan, change: ChangeQuote) -> Invoice:
     subscription, new = held.subscription, change.new
-    lines = [
-        DraftLine(
-            description=f"{plan.name}, {new.months} × {new.quantity}",
-            quantity=Decimal(new.months * new.quantity),
-            unit_price=new.unit_price,
-            amount=new.total,
-        )
-    ]
+    lines = [DraftLine.of_months(plan.name, new.months, new.quantity, new.unit_price, new.total)]
     credit = min(change.credit, new.total)
     if credit > 0:
         was = await plan_of(session, subscription)

@@ -17,11 +17,12 @@ from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, Paym
 from domain.refunds import OPEN_REFUND, RefundedSubscription, RefundStatus
 from gateways.interface import Gateway, GatewayRefused, GatewayState, GatewayUnanswered, Receipt
 from gateways.registry import gateway
-from models import Install, Invoice, Payment, PaymentStateChange, Refund
+from models import Install, Invoice, Payment, Refund
 from services import audit, events
 from services.billing.cancel import end_now
 from services.billing.closing_receipts import cancel_closing_receipt
-from services.billing.locks import live_subscription
+from services.billing.locks import IN_FLIGHT, LOCK, live_subscription, lock_payment
+from services.billing.payment_log import log_state
 from services.billing.receipts import receipt_of
 from services.billing.take_back import give_back
 from services.billing.worth import worth_at
@@ -29,9 +30,7 @@ from services.outbox import enqueue
 
 SEND = "refund.send"
 AT_THE_GATEWAY = "Refunded at the gateway"
-IN_FLIGHT = timedelta(seconds=40)
 ASK_AFTER = timedelta(minutes=1)
-LOCK = {"key_share": True}
 _GIVEN_BACK = (PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.REVERSED)
 
 
@@ -203,13 +202,8 @@ async def _refuse(refund_id: int, refused: GatewayRefused) -> None:
 
 async def _lock(session: AsyncSession, refund_id: int) -> tuple[Install | None, Invoice, Payment, Refund]:
     """In the one order: install, invoice, payment, refund."""
-    refund = await session.get_one(Refund, refund_id)
-    invoice_id, payment_id, install = refund.invoice_id, refund.payment_id, None
-    install_id = (await session.get_one(Invoice, invoice_id)).install_id
-    if install_id is not None:
-        install = await session.get_one(Install, install_id, with_for_update=LOCK, populate_existing=True)
-    invoice = await session.get_one(Invoice, invoice_id, with_for_update=LOCK, populate_existing=True)
-    payment = await session.get_one(Payment, payment_id, with_for_update=LOCK, populate_existing=True)
+    of_payment = (await session.get_one(Refund, refund_id)).payment_id
+    install, invoice, payment = await lock_payment(session, of_payment)
     refund = await session.get_one(Refund, refund_id, with_for_update=LOCK, populate_existing=True)
     return install, invoice, payment, refund
 
@@ -232,16 +226,7 @@ async def _book(
     whole = payment.refunded_amount >= payment.amount
     payment.status = PaymentStatus.REFUNDED if whole else PaymentStatus.PARTIALLY_REFUNDED
     if payment.status != before:
-        session.add(
-            PaymentStateChange(
-                partner_id=payment.partner_id,
-                payment_id=payment.id,
-                from_status=before,
-                to_status=payment.status,
-                gateway_status=payment.gateway_status,
-                source="refund",
-            )
-        )
+        log_state(session, payment, before, payment.gateway_status or "", "refund")
     if whole:
         await cancel_closing_receipt(session, actor, payment)
     to = InvoiceStatus.REFUNDED if whole else InvoiceStatus.PARTIALLY_REFUNDED

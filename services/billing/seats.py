@@ -79,14 +79,7 @@ async def add_seats(
             auto_renew=subscription.auto_renew,
             period_start=clock.now(),
             period_end=subscription.ends_at,
-            lines=(
-                DraftLine(
-                    description=f"{plan.name}, {price.months} × {price.added}",
-                    quantity=Decimal(price.months * price.quantity),
-                    unit_price=price.unit_price,
-                    amount=price.total,
-                ),
-            ),
+            lines=(DraftLine.of_months(plan.name, price.months, price.quantity, price.unit_price, price.total),),
         ),
     )
     await _count_version(session, actor, subscription, invoice)

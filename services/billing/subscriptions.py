@@ -111,14 +111,7 @@ async def create_subscription(
             seats=price.seats,
             unit_price=price.unit_price,
             auto_renew=auto_renew,
-            lines=(
-                DraftLine(
-                    description=f"{plan.name}, {price.months} × {price.quantity}",
-                    quantity=Decimal(price.months * price.quantity),
-                    unit_price=price.unit_price,
-                    amount=price.total,
-                ),
-            ),
+            lines=(DraftLine.of_months(plan.name, price.months, price.quantity, price.unit_price, price.total),),
         ),
     )
     return invoice, await new_payment(session, invoice, source=actor.label)
