@@ -31,12 +31,19 @@ class User(Keyed, Updated, Base):
         CheckConstraint("(kind = 'PARTNER') = (partner_id IS NOT NULL)", name="partner_of_kind"),
         CheckConstraint("email = lower(email)", name="email_lower"),
         CheckConstraint("locale IN ('en', 'ru')", name="locale_allowed"),
+        CheckConstraint("NOT email_taken OR kind = 'PARTNER'", name="taken_of_partners"),
+        CheckConstraint("NOT email_taken OR password_hash IS NULL", name="taken_never_signs_in"),
         UniqueConstraint("id", "kind"),
+        UniqueConstraint("email", "partner_id"),
+        Index("uq_users_email", "email", unique=True, postgresql_where=text("NOT email_taken")),
     )
 
     kind: Mapped[UserKind] = mapped_column(StrEnumColumn(UserKind))
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
-    email: Mapped[str] = mapped_column(unique=True)
+    email: Mapped[str]
+    # The address signs in to somebody else's account; whoever was invited with it cannot sign in, and no partner sees
+    # the difference.
+    email_taken: Mapped[bool] = mapped_column(server_default=text("false"))
     full_name: Mapped[str]
     password_hash: Mapped[str | None]
     password_set_at: Mapped[datetime | None]

@@ -1,13 +1,13 @@
-"""The database's own functions of access grants: which one is in use, and what it opens at this very moment (ACC-5).
+"""The database's own functions of access: which grant is in use, and which address signs in (ACC-4, ACC-5).
 
-They run with their owner's rights, so that those whom they hold need not, and cannot, read the grants of others.
+They run with their owner's rights, so that those whom they hold need not, and cannot, read the rows of others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.database import APP_ROLE, GRANTEE_ROLE
+from core.database import APP_ROLE, GRANTEE_ROLE, TENANT_ROLE
 
 
 def access_functions() -> Iterator[str]:
@@ -15,6 +15,9 @@ def access_functions() -> Iterator[str]:
     yield _GRANTEE
     yield _GRANTED
     yield _IN_USE
+    yield _SIGNS_IN
+    yield "REVOKE ALL ON FUNCTION address_signs_in(text) FROM PUBLIC"
+    yield f"GRANT EXECUTE ON FUNCTION address_signs_in(text) TO {APP_ROLE}, {TENANT_ROLE}"
     for function in ("granted_partner_id()", "access_grant_in_use(bigint, bigint, bigint, timestamptz)"):
         yield f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC"
         yield f"GRANT EXECUTE ON FUNCTION {function} TO {APP_ROLE}, {GRANTEE_ROLE}"
@@ -56,5 +59,13 @@ _IN_USE = """
             WHEN EXISTS (SELECT FROM chosen) THEN live.id = (SELECT chosen.id FROM chosen)
             ELSE (SELECT count(*) FROM live) = 1
         END
+    $$
+"""
+
+# Who invites is not told whether an address is known elsewhere: only the service hears it.
+_SIGNS_IN = """
+    CREATE OR REPLACE FUNCTION address_signs_in(address text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+        SELECT EXISTS (SELECT FROM users u WHERE u.email = address AND NOT u.email_taken)
     $$
 """

@@ -98,7 +98,8 @@ TENANT_WRITES = {
     "sessions": "UPDATE",
     "user_permissions": "INSERT, DELETE",
     "user_roles": "INSERT, DELETE",
-    "users": "INSERT, UPDATE (email, full_name, locale, status, failed_sign_ins, locked_until, version, updated_at)",
+    "users": "INSERT, UPDATE (email, email_taken, full_name, locale, status, failed_sign_ins, locked_until, version, "
+    "updated_at)",
 }
 
 # Whose rows people watch while they change.

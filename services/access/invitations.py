@@ -15,6 +15,7 @@ from domain.user_actions import UserAction, user_blocked
 from models import Partner, User
 from policies.scopes import scoped
 from services import audit
+from services.access.addresses import count_letter, is_taken
 from services.access.granting import own_permissions, standing_of, user_to_manage
 from services.access.password_links import send_link
 from services.access.roles import check_given, give, roles_for
@@ -38,14 +39,18 @@ async def invite_user(
 ) -> User:
     """Make a user without a password, and mail a link to set one; a partner's user invites to its own partner only.
 
+    An address that signs in at another partner, or to us, is answered like any other: its owner gets a letter without a
+    link, and the partner has a user who cannot come.
+
     Parameters:
         partner_id: whose user it is; None for our own people, and for what a partner's user invites.
 
     Raises:
         NotFound: no such partner or role in the actor's reach.
         BeyondOwnPermissions, NotForPartners, RoleNotForUser: the actor may not give these.
-        Conflict: the email is taken.
+        Conflict: the email is taken, within the actor's reach.
         InvalidValue: a value cannot be right.
+        RateLimited: too many letters by one person.
         MailNotConfigured: production without a mail server.
     """
     own = await own_permissions(session, actor)
@@ -59,10 +64,18 @@ async def invite_user(
     if not roles:
         raise fields.InvalidValue("a user has at least one role", field=fields.path("roleIds"))
     await check_given(session, own, kind, roles, permissions)
-    user = User(kind=kind, partner_id=belongs_to, **checked(values))
+    profile = checked(values)
+    count_letter(actor)
+    taken = await is_taken(session, actor, profile["email"])
+    user = User(kind=kind, partner_id=belongs_to, email_taken=taken, **profile)
     await add(session, user)
     await give(session, user, roles, permissions)
-    told = {"kind": kind, "roles": [role.name for role in roles], "permissions": sorted(set(permissions))}
+    told: dict[str, object] = {
+        "kind": kind,
+        "roles": [role.name for role in roles],
+        "permissions": sorted(set(permissions)),
+    }
+    told |= {"email_taken": True} if taken else {}
     await audit.record(session, actor, "user.invite", user, before=None, after=told)
     await send_link(session, user)
     return user
@@ -74,12 +87,14 @@ async def send_password_link(session: AsyncSession, actor: Principal, *, user_id
     Raises:
         NotFound, BeyondOwnPermissions: as in `user_to_manage`.
         UserIsBlocked: unblock the user first.
+        RateLimited: too many letters by one person.
         MailNotConfigured: production without a mail server.
     """
     user, own = await user_to_manage(session, actor, user_id)
     blocked = user_blocked(UserAction.PASSWORD_LINK_SEND, await standing_of(session, actor, user), own)
     if blocked is not None:
         raise UserIsBlocked(blocked.message, field=("input", "userId"))
+    count_letter(actor)
     link = await send_link(session, user)
     await audit.record(session, actor, "user.password_link", user, before=None, after={"purpose": link.purpose})
     return user

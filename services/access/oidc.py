@@ -80,7 +80,7 @@ async def _linked(session: AsyncSession, link: OidcIdentity) -> User:
 
 
 async def _unlinked(session: AsyncSession, identity: Identity, address: str) -> User | Refused:
-    user = await session.scalar(select(User).where(User.email == address).with_for_update())
+    user = await session.scalar(select(User).where(User.email == address, ~User.email_taken).with_for_update())
     if user is None:
         return await _provided(session, identity, address) if get_settings().oidc_provision else NO_ACCOUNT
     # A partner's people are not ours: whoever holds an address of theirs at our provider is not let in.

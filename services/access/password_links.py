@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
@@ -26,6 +26,8 @@ async def send_link(session: AsyncSession, user: User) -> PasswordLink:
         MailNotConfigured: production without a mail server.
     """
     await revoke_links(session, user.id)
+    if user.email_taken:
+        user.email_taken = bool(await session.scalar(select(func.address_signs_in(user.email))))
     purpose = PasswordLinkPurpose.INVITE if user.password_set_at is None else PasswordLinkPurpose.RESET
     token = random_token("kpl")
     link = PasswordLink(
@@ -40,7 +42,8 @@ async def send_link(session: AsyncSession, user: User) -> PasswordLink:
     values = {
         "email": user.email,
         "partner": partner.name if partner is not None else None,
-        "link": f"{get_settings().base_url}{PATH}?{urlencode({'token': token})}",
+        # Whoever has another account is told that this address cannot be of use here.
+        "link": None if user.email_taken else f"{get_settings().base_url}{PATH}?{urlencode({'token': token})}",
         "expires_at": link.expires_at,
     }
     await mail.send(session, user.email, TEMPLATES[purpose], user.locale, values, partner_id=user.partner_id)

@@ -55,7 +55,7 @@ async def request_password_reset(session: AsyncSession, *, email: str) -> None:
     _rates.take(current_request().ip, REQUESTS_A_MINUTE)
     mail.make_sure_of_mail()
     address = email.strip().lower().replace("\0", "")
-    user_id = await session.scalar(select(User.id).where(User.email == address))
+    user_id = await session.scalar(select(User.id).where(User.email == address, ~User.email_taken))
     # The rest takes longer for those who exist, so a worker does it; here both are one look-up and one row.
     await enqueue(session, PREPARE_RESET, {"userId": user_id})
 

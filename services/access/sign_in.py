@@ -47,7 +47,9 @@ async def check_password(session: AsyncSession, *, email: str, password: str) ->
     refused = await refused_while_locked(session, attempt)
     if refused is not None:
         return refused
-    user = None if "\0" in address else await session.scalar(select(User).where(User.email == address))
+    user = (
+        None if "\0" in address else await session.scalar(select(User).where(User.email == address, ~User.email_taken))
+    )
     # Who is invited or comes by single sign-on may have none, and takes as long as the others.
     stored = None if user is None else user.password_hash
     right = len(password) <= MAX_PASSWORD_CHARS and await verify_password(stored or await _dummy_hash(), password)

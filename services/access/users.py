@@ -20,6 +20,7 @@ from domain.user_actions import UserAction, user_blocked
 from models import Role, User, UserRole
 from policies.roles import SUPERADMIN
 from services import audit, mail
+from services.access.addresses import check_new_address, is_taken
 from services.access.failures import Attempt, forget_failures
 from services.access.granting import LastSuperadmin, standing_of, user_to_manage
 from services.access.password_links import revoke_links
@@ -61,7 +62,9 @@ async def update_user(
 
     Raises:
         NotFound, BeyondOwnPermissions: as in `user_to_manage`.
-        Conflict: somebody changed the user since, or the email is taken.
+        Conflict: somebody changed the user since, or the email is taken, within the actor's reach.
+        EmailFixed: a partner's owner gives another address only to whoever has not come yet.
+        RateLimited: too many addresses by one person.
         InvalidValue: a value cannot be right.
         MailNotConfigured: another email, and production without a mail server that could tell the old one.
     """
@@ -134,7 +137,7 @@ async def user_with_email(session: AsyncSession, email: str) -> User:
     Raises:
         NotFound: nobody does.
     """
-    user = await session.scalar(select(User).where(User.email == email.strip().lower()))
+    user = await session.scalar(select(User).where(User.email == email.strip().lower(), ~User.email_taken))
     if user is None:
         raise NotFound.of(f"User {email}")
     return user
@@ -172,10 +175,16 @@ def checked(values: UserValues) -> UserValues:
 
 
 async def _apply(session: AsyncSession, actor: Principal, user: User, values: UserValues) -> User:
+    kept = checked(values)
+    was_taken = user.email_taken
+    if kept.get("email", user.email) != user.email:
+        check_new_address(actor, user)
+        user.email_taken = await is_taken(session, actor, kept["email"])
     async with unique(session, "uq_users_email", "there is a user with this email", "email"):
-        before, after = apply(user, checked(values))
+        before, after = apply(user, kept)
     if "email" in after:
         await revoke_links(session, user.id)
+    if "email" in after and not was_taken:
         told = {"email": before["email"], "changed_at": clock.now()}
         await mail.send(session, before["email"], "email_changed", user.locale, told, partner_id=user.partner_id)
     await audit.record(session, actor, "user.update", user, before=before, after=after)

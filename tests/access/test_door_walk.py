@@ -95,6 +95,9 @@ GIVEN: dict[str, Given] = {
     "POST /api/external/bank-statements": _statement,
     "PUT /storage/{key:path}": lambda _: {"content": b"x"},
     "POST /api/v1/import/partners": lambda key: {"content": f"number,name\n{key},x\n".encode()},
+    "POST /api/v1/import/payments": lambda key: {
+        "content": f"external_id,invoice_number\n{key},{MARK} {key}\n".encode()
+    },
     "POST /api/v1/widget/activate": lambda _: _body(),
     "POST /api/v1/widget/orders": lambda key: _body(planId=str(key), term="MONTH"),
     "POST /api/v1/widget/coins": lambda key: _body(packageId=str(key)),

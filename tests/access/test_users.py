@@ -209,6 +209,66 @@ async def test_a_partners_owner_manages_its_own_people_and_nobody_else(
     assert await state_of(owner) == before
 
 
+async def test_no_partner_learns_which_addresses_are_known_elsewhere(
+    admin: Caller, partner_owner: Caller, http: httpx.AsyncClient, world: str, owner: Connection
+) -> None:
+    await owner.execute("INSERT INTO partners (id, name) OVERRIDING SYSTEM VALUE VALUES (77, 'Other')")
+    await owner.execute(
+        "INSERT INTO users (kind, partner_id, email, full_name) VALUES ('PARTNER', 77, 'other@demo.test', 'O')"
+    )
+    known, shown = ["other@demo.test", "superadmin@demo.test"], []
+    users = (
+        "query($email: String!) { users(filter: { email: $email }) { nodes { id email fullName status version roleNames"
+    )
+    users += (
+        " passwordSetAt lastSignInAt secondFactorSince allowedActions { action enabled } sessions { totalCount } } } }"
+    )
+    letter = "{ mails(first: 1) { nodes { template recipient locale status } } }"
+    for email in (NEW, *known):
+        given = await invitation(owner, "PARTNER_MEMBER", email=email)
+        first = (await partner_owner.ask(INVITE, input=given)).json()["data"]
+        again = await partner_owner.codes(INVITE, input=given)
+        (user,) = (await partner_owner.data(users, email=email))["nodes"]
+        assert first["userInvite"]["user"]["id"] == user.pop("id")
+        told = [first["userInvite"]["userErrors"], again, user, await partner_owner.data(letter)]
+        shown.append(str(told).replace(email, "x"))
+        assert await admin.codes(INVITE, input={**given, "partnerId": encode_id("Partner", 77)}) == ["TAKEN"], (
+            "we may know"
+        )
+    assert shown[0] == shown[1] == shown[2]
+    for email in known:
+        told_them = (await letters(owner, email))[-1]
+        assert "signs in to another account already" in told_them
+        assert "token=" not in told_them
+    assert "token=" in (await letters(owner, NEW))[-1]
+    await signed_in(http, "superadmin@demo.test", world)
+
+    # Another address for somebody who has not come yet answers alike too; whoever has come keeps the address.
+    row = "SELECT id FROM users WHERE email = $1 AND partner_id = 1"
+    anna = {"userId": encode_id("User", await owner.fetchval(row, NEW))}
+    assert await partner_owner.codes(UPDATE, input={**anna, "version": 1, "email": "sales@demo.test"}) == []
+    assert await partner_owner.codes(UPDATE, input={**anna, "version": 2, "email": known[0]}) == ["TAKEN"], "its own"
+    assert await partner_owner.codes(UPDATE, input={**anna, "version": 2, "email": "free@demo.test"}) == []
+    member = {"userId": await id_of(owner, "users", email="partner-member@demo.test"), "version": 1}
+    await owner.execute("UPDATE users SET last_sign_in_at = now() WHERE email = 'partner-member@demo.test'")
+    for email in ("free2@demo.test", "sales@demo.test"):
+        assert await partner_owner.codes(UPDATE, input={**member, "email": email}) == ["EMAIL_FIXED"]
+
+    # Once the address is free, the invitation that is sent again is good.
+    await owner.execute("DELETE FROM users WHERE partner_id = 77")
+    invited = {"userId": encode_id("User", await owner.fetchval(row, known[0]))}
+    assert await partner_owner.codes(LINK, input=invited) == []
+    assert (
+        await Caller(http).codes(RESET, input={"token": await newest_token(owner, known[0]), "password": PASSWORD})
+        == []
+    )
+    await signed_in(http, known[0], PASSWORD)
+
+    for _ in range(10):
+        told = await partner_owner.codes(LINK, input=anna)
+    assert told == ["RATE_LIMITED"], "nobody tries addresses, or sends letters, without end"
+
+
 async def test_a_partners_member_manages_nobody(http: httpx.AsyncClient, world: str, owner: Connection) -> None:
     member = await signed_in(http, "partner-member@demo.test", world)
     given = await invitation(owner, "PARTNER_MEMBER")
