@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -22,13 +22,10 @@ from graphql.execution.values import VariableValues, get_variable_values
 from core.errors import Forbidden, KontoraError
 from core.principal import Principal
 from planner.answer import Answer, told, told_graphql
-from planner.kept import Kept
 from planner.limits import MAX_TOKENS, check_document
-from planner.plan import Plan
 from planner.projection import required_permissions
 from planner.selection import NO_VARIABLES
 
-KEPT_PLANS = 100
 MAX_SOURCE_CHARS = 100_000
 
 
@@ -37,23 +34,30 @@ class Operation:
     """One operation of a document, for one permission set.
 
     Parameters:
-        document_hash: SHA-256 of the document's source, for the access log.
+        document_hash: SHA-256 of the document's source.
+        length: of the source, in characters.
+        permission_key: of the permission set.
         fields: what the document asks for, for the access log.
         missing: the permission that the caller lacks for a field of it.
         introspection: whether it asks for the schema itself.
         mixed: whether it asks for something else besides.
-        plans: how it is run, by the shape of its variables.
     """
 
     schema: GraphQLSchema
     node: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
     document_hash: str
+    length: int
+    permission_key: str
     fields: list[str]
     missing: Forbidden | None
     introspection: bool
     mixed: bool
-    plans: Kept[Any, Plan] = field(default_factory=lambda: Kept(KEPT_PLANS))
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """What tells it from every other operation."""
+        return self.document_hash, self.permission_key, self.name
 
     @property
     def name(self) -> str | None:
@@ -88,7 +92,7 @@ def read(schema: GraphQLSchema, source: str, principal: Principal) -> dict[str |
     errors = validate(schema, document, max_errors=5, allow_empty_selection_sets=False)
     if errors:
         return Answer.refused(*(told_graphql(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
-    return _operations(schema, document, hashlib.sha256(source.encode()).hexdigest(), principal)
+    return _operations(schema, document, source, principal)
 
 
 def coerced(operation: Operation, variables: dict[str, Any] | None) -> VariableValues | Answer:
@@ -111,12 +115,13 @@ def introspect(operation: Operation, variables: dict[str, Any] | None) -> Answer
 
 
 def _operations(
-    schema: GraphQLSchema, document: DocumentNode, document_hash: str, principal: Principal
+    schema: GraphQLSchema, document: DocumentNode, source: str, principal: Principal
 ) -> dict[str | None, Operation]:
     needed = required_permissions(schema, document)
     lacked = [(name, permission) for name, permission in needed if permission not in principal.permissions | {""}]
     missing = Forbidden(lacked[0][1], lacked[0][0]) if lacked else None
     fragments = {item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)}
+    document_hash = hashlib.sha256(source.encode()).hexdigest()
     operations = {}
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
@@ -125,6 +130,8 @@ def _operations(
                 node,
                 fragments,
                 document_hash,
+                len(source),
+                principal.permission_key,
                 [name for name, _ in needed],
                 missing,
                 *_introspection(_root_names(node, fragments)),

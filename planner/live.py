@@ -21,7 +21,6 @@ from planner.answer import Answer, told
 from planner.context import RunContext, find_reason
 from planner.document import coerced
 from planner.plan import FunctionCall
-from planner.planning import plan_of
 from planner.run import MutationRunner, Planner, StatementTimeout
 from policies.looking import lacks_reason
 
@@ -56,7 +55,7 @@ async def answers(
         return
     try:
         context = RunContext.of(principal)
-        plan = plan_of(operation, values, context)
+        plan = planner.plan(operation, values, context)
         if len(plan.functions) != 1 or len(plan.keys) != 1:
             # GraphQL allows one root field; `__typename` is no source of events.
             raise KontoraError("a subscription asks for one field", code="SUBSCRIPTION_ROOT")

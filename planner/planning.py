@@ -1,4 +1,4 @@
-"""Fourth phase: an operation becomes a plan, kept for all variables of the same shape."""
+"""Fourth phase: an operation becomes a plan, good for all variables of the same shape."""
 
 from __future__ import annotations
 
@@ -25,10 +25,6 @@ def plan_of(operation: Operation, values: VariableValues, context: RunContext) -
     Raises:
         CostTooHigh: it costs more than is allowed.
     """
-    key = (_shape(values.coerced), context.principal.kind)
-    kept = operation.plans.get(key)
-    if kept is not None:
-        return kept
     cost = cost_of(operation.schema, operation.node, operation.fragments, values.coerced)
     limit = get_settings().query_cost_limit
     if cost > limit:
@@ -49,8 +45,7 @@ def plan_of(operation: Operation, values: VariableValues, context: RunContext) -
         draft = _draft(operation, selector, context)
         statement = compile_roots(draft, operation.schema, tables)
         looks = bool(draft.scope.tables)
-    plan = Plan(cost, statement, functions, [selected.key for selected in roots], constants, looks)
-    return operation.plans.put(key, plan)
+    return Plan(cost, statement, functions, [selected.key for selected in roots], constants, looks)
 
 
 def _draft(operation: Operation, selector: Selector, context: RunContext) -> Draft:
@@ -59,16 +54,16 @@ def _draft(operation: Operation, selector: Selector, context: RunContext) -> Dra
     return Draft(scope, operation.document_hash, operation.name, operation.fields, logged)
 
 
-def _shape(value: Any) -> Any:
+def shape_of(value: Any) -> Any:
     """What of a variable's value a plan depends on: presence, switches, sizes, enum members, types of ids."""
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
         return _type_of_id(value)
     if isinstance(value, dict):
-        return tuple((name, _shape(item)) for name, item in value.items())
+        return tuple((name, shape_of(item)) for name, item in value.items())
     if isinstance(value, list):
-        return tuple(_shape(item) for item in value)
+        return tuple(shape_of(item) for item in value)
     name = getattr(value, "name", None)
     return name if isinstance(name, str) else "value"
 

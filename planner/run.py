@@ -23,12 +23,16 @@ from planner.context import RunContext, find_reason
 from planner.document import Operation, coerced, introspect, read
 from planner.kept import Kept
 from planner.plan import FunctionCall, Plan
-from planner.planning import plan_of
+from planner.planning import plan_of, shape_of
 from planner.projection import project
 from planner.selection import DEFINITION, Selected
 from policies.looking import lacks_reason
 
-KEPT_DOCUMENTS = 1_000
+# Characters of source: a document takes up to 200 bytes for each, a plan up to 100.
+KEPT_DOCUMENT_CHARS = 1_000_000
+KEPT_PLAN_CHARS = 2_000_000
+# What even the shortest of them takes.
+LEAST_CHARS = 500
 KEPT_SCHEMAS = 100
 MutationRunner = Callable[[FunctionCall, dict[str, Any], RunContext], Awaitable[Any]]
 
@@ -50,7 +54,8 @@ class Planner:
         self.strawberry = schema
         self.schema: GraphQLSchema = schema._schema
         self._schemas: Kept[str, GraphQLSchema] = Kept(KEPT_SCHEMAS)
-        self._documents: Kept[Any, dict[str | None, Operation] | Answer] = Kept(KEPT_DOCUMENTS)
+        self._documents: Kept[Any, dict[str | None, Operation] | Answer] = Kept(KEPT_DOCUMENT_CHARS)
+        self._plans: Kept[Any, Plan] = Kept(KEPT_PLAN_CHARS)
 
     def schema_for(self, principal: Principal) -> GraphQLSchema:
         """The schema as the principal sees it: whole for staff, projected for partners and strangers."""
@@ -64,7 +69,8 @@ class Planner:
         key = (source, principal.permission_key)
         operations = self._documents.get(key)
         if operations is None:
-            operations = self._documents.put(key, read(self.schema_for(principal), source, principal))
+            made = read(self.schema_for(principal), source, principal)
+            operations = self._documents.put(key, made, weight=len(source) + LEAST_CHARS)
         if isinstance(operations, Answer):
             return operations
         if operation_name is None and len(operations) == 1:
@@ -74,6 +80,19 @@ class Planner:
             told_name = f"the document has no operation {operation_name!r}" if operation_name else "name an operation"
             return Answer.refused(told(KontoraError(told_name, code="UNKNOWN_OPERATION")))
         return found
+
+    def plan(self, operation: Operation, values: VariableValues, context: RunContext) -> Plan:
+        """How to run an operation with variables of this shape.
+
+        Raises:
+            CostTooHigh: it costs more than is allowed.
+        """
+        key = (operation.key, shape_of(values.coerced), context.principal.kind)
+        plan = self._plans.get(key)
+        if plan is None:
+            made = plan_of(operation, values, context)
+            plan = self._plans.put(key, made, weight=operation.length + LEAST_CHARS)
+        return plan
 
     async def execute(
         self,
@@ -101,7 +120,7 @@ class Planner:
             return values
         try:
             context = RunContext.of(principal)
-            plan = plan_of(operation, values, context)
+            plan = self.plan(operation, values, context)
             if operation.is_mutation:
                 return await self._mutate(plan, values, context, run_mutation)
             return await self._query(plan, values, context)
