@@ -38,8 +38,8 @@ def log_sql(principal: Principal, binds: Binds, constants: tuple[str | None, str
         seen: selects of the partners whose rows are read, each as ``partner``.
     """
     name, document_hash, fields = constants
-    binds.slots.extend([name, document_hash, sorted(set(fields))])
-    last = len(binds.slots)
+    # Written out, for what is the same each time need not be sent each time: names of GraphQL and hexadecimal digits.
+    asked = f"{_literal(name)}, {_literal(document_hash)}, ARRAY[{', '.join(map(_literal, sorted(set(fields))))}]"
     who = ", ".join(
         binds.of_principal(name, pg_type)
         for name, pg_type in (("user_id", "bigint"), ("roles", "text[]"), ("request_id", "text"), ("ip", "text"))
@@ -48,9 +48,13 @@ def log_sql(principal: Principal, binds: Binds, constants: tuple[str | None, str
     told = "coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')"
     return (
         "INSERT INTO access_log_entries (operation_name, document_hash, fields, user_id, roles, request_id, ip, "
-        f"reason, access_grant_id, partner_ids) SELECT ${last - 2}::text, ${last - 1}::text, ${last}::text[], {who}, "
+        f"reason, access_grant_id, partner_ids) SELECT {asked}::text[], {who}, "
         f"{_why(principal, binds)}, {told} FROM ({partners}) seen"
     )
+
+
+def _literal(value: str | None) -> str:
+    return "NULL::text" if value is None else "'" + value.replace("'", "''") + "'::text"
 
 
 def _why(principal: Principal, binds: Binds) -> str:

@@ -9,7 +9,7 @@ from graphql.execution.values import VariableValues
 from core.ids import InvalidId, decode_id
 from core.settings import get_settings
 from planner.compile import Draft, compile_roots
-from planner.context import LOGGED_KIND, RunContext
+from planner.context import RunContext
 from planner.document import Operation
 from planner.limits import CostTooHigh, cost_of
 from planner.payload import compile_payload
@@ -19,8 +19,11 @@ from planner.selection import Selector
 from planner.sources import RootFunction
 
 
-def plan_of(operation: Operation, values: VariableValues, context: RunContext) -> Plan:
+def plan_of(operation: Operation, values: VariableValues, context: RunContext, *, logged: bool) -> Plan:
     """How to run an operation with variables of this shape.
+
+    Parameters:
+        logged: whether looks at partners' rows are written down.
 
     Raises:
         CostTooHigh: it costs more than is allowed.
@@ -34,7 +37,7 @@ def plan_of(operation: Operation, values: VariableValues, context: RunContext) -
     functions, tables, constants = [], [], {}
     for selected in roots:
         if isinstance(selected.source, RootFunction) and selected.source.function is not None:
-            draft = _draft(operation, selector, context)
+            draft = _draft(operation, selector, context, logged=logged)
             functions.append(FunctionCall(selected, selected.source.function, compile_payload(draft, selected)))
         elif selected.name == "__typename":
             constants[selected.key] = selected.parent.name
@@ -42,15 +45,14 @@ def plan_of(operation: Operation, values: VariableValues, context: RunContext) -
             tables.append(selected)
     statement, looks = None, False
     if tables:
-        draft = _draft(operation, selector, context)
+        draft = _draft(operation, selector, context, logged=logged)
         statement = compile_roots(draft, operation.schema, tables)
         looks = bool(draft.scope.tables)
     return Plan(cost, statement, functions, [selected.key for selected in roots], constants, looks)
 
 
-def _draft(operation: Operation, selector: Selector, context: RunContext) -> Draft:
+def _draft(operation: Operation, selector: Selector, context: RunContext, *, logged: bool) -> Draft:
     scope = Scope(selector, context.principal)
-    logged = context.principal.kind == LOGGED_KIND
     return Draft(scope, operation.document_hash, operation.name, operation.fields, logged)
 
 

@@ -19,7 +19,7 @@ from core.looks import gathered
 from core.principal import Principal
 from planner.answer import Answer, told
 from planner.binds import fill, refuse_nul
-from planner.context import RunContext, find_reason
+from planner.context import LOGGED_KIND, RunContext, find_reason
 from planner.document import Operation, coerced, introspect, read
 from planner.kept import Kept
 from planner.plan import FunctionCall, Plan
@@ -48,9 +48,11 @@ class Planner:
 
     Parameters:
         schema: the Strawberry schema, built from the declarations of `planner.binding`.
+        logs_looks: write down what our staff look at; off only where the price of that is measured.
     """
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(self, schema: strawberry.Schema, *, logs_looks: bool = True) -> None:
+        self.logs_looks = logs_looks
         self.strawberry = schema
         self.schema: GraphQLSchema = schema._schema
         self._schemas: Kept[str, GraphQLSchema] = Kept(KEPT_SCHEMAS)
@@ -90,7 +92,8 @@ class Planner:
         key = (operation.key, shape_of(values.coerced), context.principal.kind)
         plan = self._plans.get(key)
         if plan is None:
-            made = plan_of(operation, values, context)
+            logged = self.logs_looks and context.principal.kind == LOGGED_KIND
+            made = plan_of(operation, values, context, logged=logged)
             plan = self._plans.put(key, made, weight=operation.length + LEAST_CHARS)
         return plan
 
