@@ -15,7 +15,7 @@ from models.access import (
 )
 from models.access_grants import AccessGrant
 from models.activity import PartnerActivity, PartnerMetric
-from models.audit import AccessLogEntry, AuditEvent, AuditSegment
+from models.audit import AccessLogEntry, AccessLogPartner, AuditEvent, AuditSegment
 from models.base import Base
 from models.billing import Invoice, InvoiceCounter, InvoiceLine, Subscription, SubscriptionChange, SubscriptionNotice
 from models.bulk import BulkOperation, BulkOperationChunk, BulkOperationProblem
@@ -58,6 +58,7 @@ from models.wallets import (
 __all__ = [
     "AccessGrant",
     "AccessLogEntry",
+    "AccessLogPartner",
     "ApiToken",
     "AuditEvent",
     "AuditSegment",

@@ -84,14 +84,14 @@ class AccessLogEntry(Keyed, Base):
 
     __tablename__ = "access_log_entries"
     __table_args__ = (
-        Index("ix_access_log_entries_partners", "partner_ids", postgresql_using="gin"),
-        Index("ix_access_log_entries_user_recent", "user_id", text("id DESC")),
-        Index("ix_access_log_entries_operation_recent", "operation_name", text("id DESC")),
         Index("ix_access_log_entries_time", "created_at", "id"),
+        Index("ix_access_log_entries_user", "user_id", "created_at", "id"),
+        Index("ix_access_log_entries_operation", "operation_name", "created_at", "id"),
         Index(
-            "ix_access_log_entries_grant_recent",
+            "ix_access_log_entries_grant",
             "access_grant_id",
-            text("id DESC"),
+            "created_at",
+            "id",
             postgresql_where=text("access_grant_id IS NOT NULL"),
         ),
     )
@@ -106,3 +106,16 @@ class AccessLogEntry(Keyed, Base):
     access_grant_id: Mapped[int | None] = mapped_column(BigInteger)
     request_id: Mapped[str | None]
     ip: Mapped[str | None]
+
+
+class AccessLogPartner(Base):
+    """One partner whom an access log entry concerns, at the entry's moment: its pages are read by this; insert-only.
+
+    Without foreign keys: they would read both rows again at each look, and entries are never deleted.
+    """
+
+    __tablename__ = "access_log_partners"
+
+    partner_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), primary_key=True)
+    entry_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

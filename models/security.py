@@ -23,6 +23,7 @@ from models.redaction import redaction_functions
 INSERT_ONLY = frozenset(
     {
         "access_log_entries",
+        "access_log_partners",
         "audit_events",
         "audit_segments",
         "currency_rates",
@@ -106,6 +107,8 @@ TENANT_WRITES = {
 WATCHED = frozenset({"bulk_operations"})
 # Rows that concern several partners, and the column that lists them.
 PARTNER_LISTS: Mapping[str, str] = MappingProxyType({"access_log_entries": "partner_ids"})
+# Tables that hold `partner_id`, `entry_id` and the moment of each of these rows: pages of one partner are read by them.
+PARTNER_LINKS: Mapping[str, str] = MappingProxyType({"access_log_entries": "access_log_partners"})
 
 # Which rows are one's own, whosever partner they concern; `{row}` is the row and `{me}` the user.
 GRANTEE_OWN: Mapping[str, str] = MappingProxyType(
@@ -123,6 +126,7 @@ GRANTEE_OWN: Mapping[str, str] = MappingProxyType(
 GRANTEE_WRITES: Mapping[str, str] = MappingProxyType(
     {
         "access_log_entries": "INSERT",
+        "access_log_partners": "INSERT",
         "audit_events": "INSERT",
         "idempotency_records": "INSERT, UPDATE",
         "outbox_messages": "INSERT",

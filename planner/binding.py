@@ -39,6 +39,7 @@ from planner.filters import before as before
 from planner.filters import days_ago as days_ago
 from planner.filters import equals as equals
 from planner.filters import filter_input as filter_input
+from planner.filters import listed as listed
 from planner.filters import meets as meets
 from planner.filters import order_input as order_input
 from planner.sources import (

@@ -14,7 +14,7 @@ from core.ids import InvalidId, decode_id
 from planner.binding import MAX_PAGE
 from planner.binds import Binds
 from planner.listing import NotCompilable
-from planner.looks import log_only_sql, log_sql, scope_sql
+from planner.looks import log_ctes, log_only_sql, scope_sql
 from planner.nested import connection_node_type, connection_text, merged_text, object_text
 from planner.pages import InvalidPage, page_of
 from planner.projection import permissions_of_rows
@@ -90,7 +90,7 @@ class Draft:
             rows_from = f" FROM {rows_from}"
         if self.logged and self.scope.tables:
             constants = (self.operation_name, self.document_hash, self.fields)
-            self.ctes.append(f"log AS ({log_sql(self.scope.principal, binds, constants, self.scope.seen)})")
+            self.ctes += log_ctes(self.scope.principal, binds, constants, self.scope.seen)
         unused = binds.unused(" ".join([*self.ctes, select, rows_from]))
         if unused:
             # PostgreSQL must see every parameter to know its type; nothing reads this one, so that it costs nothing.
@@ -134,7 +134,8 @@ def _as_rows(draft: Draft, selected: Selected) -> Statement | None:
         base = conditions_of(scope, table, alias)
         page = page_of(selected, table, alias, scope.binds, base, scope.principal.permissions)
         limit = page.size + 1 if "page_info" in parts else page.size
-        rows = rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}")
+        tail = f"ORDER BY {page.taken} LIMIT {limit}"
+        rows = rows_sql(scope, table, alias, page.where, tail, source=page.source)
     source = f"{draft.keep(rows)} {alias}" if draft.logged else lateral(rows, alias)
     with scope.step(table, source):
         if page is None:

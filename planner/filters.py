@@ -52,6 +52,11 @@ def meets(sql: str, type_of: Any, description: str, *, id_of: str | None = None)
     return FilterTerm(column, "meets", description, id_of, sql=sql)
 
 
+def listed(attribute: Any, description: str) -> FilterTerm:
+    """The partner is one of those whom the column lists; `models.security` says which table finds such rows."""
+    return FilterTerm(column_of(attribute), "listed", description, "Partner")
+
+
 def filter_input(type_name: str, terms: Mapping[str, FilterTerm]) -> Any:
     """The input `<Type>Filter`; conditions are joined by AND, absent and null ones do not count."""
     annotations: dict[str, Any] = {}

@@ -30,8 +30,14 @@ def scope_sql(principal: Principal, binds: Binds) -> str:
     )
 
 
-def log_sql(principal: Principal, binds: Binds, constants: tuple[str | None, str, list[str]], seen: list[str]) -> str:
-    """The statement that writes the access log entry.
+# One row for each of the entry's partners, at the same moment: the default of both is the transaction's.
+_LINKS = "INSERT INTO access_log_partners (partner_id, entry_id) SELECT unnest(partner_ids), id FROM log"
+
+
+def log_ctes(
+    principal: Principal, binds: Binds, constants: tuple[str | None, str, list[str]], seen: list[str]
+) -> list[str]:
+    """What writes the access log entry, as common table expressions.
 
     Parameters:
         constants: name of the operation, hash of the document, coordinates of its fields.
@@ -46,11 +52,12 @@ def log_sql(principal: Principal, binds: Binds, constants: tuple[str | None, str
     )
     partners = " UNION ".join(seen) or "SELECT NULL::bigint AS partner LIMIT 0"
     told = "coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')"
-    return (
+    entry = (
         "INSERT INTO access_log_entries (operation_name, document_hash, fields, user_id, roles, request_id, ip, "
         f"reason, access_grant_id, partner_ids) SELECT {asked}::text[], {who}, "
-        f"{_why(principal, binds)}, {told} FROM ({partners}) seen"
+        f"{_why(principal, binds)}, {told} FROM ({partners}) seen RETURNING id, partner_ids"
     )
+    return [f"log AS ({entry})", f"log_links AS ({_LINKS})"]
 
 
 def _literal(value: str | None) -> str:
@@ -75,5 +82,6 @@ def log_only_sql(principal: Principal, binds: Binds, constants: tuple[str | None
     Parameters:
         seen: parameter of the partners' numbers.
     """
-    scope = f"WITH scope AS MATERIALIZED ({scope_sql(principal, binds)}) " if principal.needs_grant else ""
-    return scope + log_sql(principal, binds, constants, [f"SELECT unnest({seen}) AS partner"])
+    scope = [f"scope AS MATERIALIZED ({scope_sql(principal, binds)})"] if principal.needs_grant else []
+    log = log_ctes(principal, binds, constants, [f"SELECT unnest({seen}) AS partner"])
+    return f"WITH {', '.join([*scope, *log])} SELECT"

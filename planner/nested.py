@@ -214,8 +214,10 @@ def connection_text(
         backward=page.backward,
         beyond=page.beyond,
         cursor=cursor_text(page, alias),
-        counted=f"(SELECT count(*)::text FROM {table.name} {alias}{where(page.counted)})",
-        rows=lambda limit: rows_sql(scope, table, alias, page.where, f"ORDER BY {page.order} LIMIT {limit}"),
+        counted=f"(SELECT count(*)::text FROM {page.source}{where(page.counted)})",
+        rows=lambda limit: rows_sql(
+            scope, table, alias, page.where, f"ORDER BY {page.taken} LIMIT {limit}", source=page.source
+        ),
         node=node,
         below=lambda source: scope.step(table, source, parent),
     )

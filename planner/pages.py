@@ -14,6 +14,7 @@ from core import clock
 from core.errors import Forbidden, UserError
 from core.ids import decode_id
 from core.principal import Principal
+from models.security import PARTNER_LINKS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.binds import Binds, follow, refuse_nul
 from planner.cursor import decode_cursor
@@ -26,6 +27,9 @@ BY_KEY = "CREATED_AT"
 MOST_DAYS = 36_500
 SCOPE = "scope.partner_id"
 ME = "@me"
+# Alias of the table that finds the rows of one partner, and the column that it has of them.
+LINK = "link"
+BY_TIME = "created_at"
 
 
 class InvalidPage(UserError):
@@ -54,9 +58,11 @@ class Page:
     """The rows of one connection.
 
     Parameters:
+        source: what FROM names.
         where: conditions, joined by AND.
         counted: the conditions without the cursor's, for `totalCount`.
-        order: the ORDER BY list by which rows are taken, turned round for a page from the back.
+        taken: the ORDER BY list by which rows are taken, turned round for a page from the back.
+        order: the same over the rows that were taken.
         shown: the ORDER BY list in which they are shown.
         order_name: name of the order, kept in cursors.
         order_column: column of the order; None for the order by key.
@@ -65,8 +71,10 @@ class Page:
         beyond: whether a cursor says that rows exist on the other side.
     """
 
+    source: str
     where: list[str]
     counted: list[str]
+    taken: str
     order: str
     shown: str
     order_name: str
@@ -98,21 +106,30 @@ def page_of(
     arguments = selected.arguments
     window = window_of(arguments)
     order_name, column, descending = _order(selected, table)
-    conditions = [*base]
-    for term, condition in filters_of(selected, binds, permissions):
-        conditions.append(condition.format(row=alias, column=f"{alias}.{term.column.name}"))
+    filters = filters_of(selected, binds, permissions)
+    # The base holds to one partner, or a filter asks for one.
+    held = any(SCOPE in condition for condition in base)
+    of_one = held or any(term.kind == "listed" for term, _ in filters)
+    link = PARTNER_LINKS.get(table.name) if of_one else None
+    conditions = [*base, f"{LINK}.partner_id = {SCOPE}"] if link is not None and held else [*base]
+    for term, condition in filters:
+        of = LINK if link is not None and term.column.name == BY_TIME else alias
+        conditions.append(condition.format(row=alias, column=f"{of}.{term.column.name}"))
     keyset = []
     for name, forward in (("after", True), ("before", False)):
         if arguments.get(name) is not None:
             sign = "<" if descending == forward else ">"
-            keyset.append(_keyset(selected, name, order_name, column, alias, sign, binds))
+            keyset.append(_keyset(selected, name, order_name, column, _keys(alias, column, link), sign, binds))
     direction = "DESC" if descending != window.backward else "ASC"
-    keys = [f"{alias}.id"] if column is None else [f"{alias}.{column.name}", f"{alias}.id"]
     return Page(
+        source=f"{table.name} {alias}"
+        if link is None
+        else f"{link} {LINK} JOIN {table.name} {alias} ON {alias}.id = {LINK}.entry_id",
         where=conditions + keyset,
         counted=conditions,
-        order=", ".join(f"{key} {direction}" for key in keys),
-        shown=", ".join(f"{key} {'DESC' if descending else 'ASC'}" for key in keys),
+        taken=", ".join(f"{key} {direction}" for key in _keys(alias, column, link)),
+        order=", ".join(f"{key} {direction}" for key in _keys(alias, column, None)),
+        shown=", ".join(f"{key} {'DESC' if descending else 'ASC'}" for key in _keys(alias, column, None)),
         order_name=order_name,
         order_column=None if column is None else column.name,
         size=window.size,
@@ -194,6 +211,8 @@ def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], bind
     if term.kind == "any_of":
         bound = binds.of_argument(selected, path, f"{pg_type}[]", lambda values: [one(value) for value in values])
         return f"{{column}} = ANY ({bound})"
+    if term.kind == "listed":
+        return f"{LINK}.partner_id = {binds.of_argument(selected, path, 'bigint', one)}"
     if term.kind == "meets":
         value_type = "bigint" if term.id_of else pg_type
         return f"({term.sql.format(row='{row}', value=binds.of_argument(selected, path, value_type, one))})"
@@ -212,8 +231,15 @@ def days_before_now(days: int, path: tuple[str, ...]) -> datetime:
     return clock.now() - timedelta(days=days)
 
 
+def _keys(alias: str, column: Any, link: str | None) -> list[str]:
+    """The columns of the order; of a link, the columns of its index."""
+    if link is not None:
+        return [f"{LINK}.{BY_TIME}", f"{LINK}.entry_id"]
+    return [f"{alias}.id"] if column is None else [f"{alias}.{column.name}", f"{alias}.id"]
+
+
 def _keyset(
-    selected: Selected, argument: str, order_name: str, column: Any, alias: str, sign: str, binds: Binds
+    selected: Selected, argument: str, order_name: str, column: Any, keys: list[str], sign: str, binds: Binds
 ) -> str:
     kind = None if column is None else kind_of(column)
 
@@ -222,6 +248,6 @@ def _keyset(
 
     key = binds.of_argument(selected, (argument,), "bigint", part(1))
     if column is None:
-        return f"{alias}.id {sign} {key}"
+        return f"{keys[0]} {sign} {key}"
     value = binds.of_argument(selected, (argument,), "text", part(0))
-    return f"({alias}.{column.name}, {alias}.id) {sign} ({value}::{PG_TYPES[str(kind)]}, {key})"
+    return f"({', '.join(keys)}) {sign} ({value}::{PG_TYPES[str(kind)]}, {key})"

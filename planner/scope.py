@@ -107,12 +107,18 @@ def held_rows(scope: Scope, model: type[Base]) -> str:
     return " AND ".join(conditions_of(scope, table, table.name)) or "true"
 
 
-def rows_sql(scope: Scope, table: Table, alias: str, conditions: list[str], tail: str) -> str:
-    """The statement of some rows, without columns that a tenant may not even name, or that only searches look at."""
+def rows_sql(
+    scope: Scope, table: Table, alias: str, conditions: list[str], tail: str, *, source: str | None = None
+) -> str:
+    """The statement of some rows, without columns that a tenant may not even name, or that only searches look at.
+
+    Parameters:
+        source: what FROM names, where it is more than the table.
+    """
     held = scope.principal.is_tenant or scope.principal.needs_grant
     hidden = (TENANT_SECRETS.get(table.name, frozenset()) if held else frozenset[str]()) | {SEARCH_TEXT}
     columns = ", ".join(f"{alias}.{column.name}" for column in table.columns if column.name not in hidden)
-    return f"SELECT {columns} FROM {table.name} {alias}{where(conditions)} {tail}"
+    return f"SELECT {columns} FROM {source or f'{table.name} {alias}'}{where(conditions)} {tail}"
 
 
 def where(conditions: list[str]) -> str:

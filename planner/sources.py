@@ -226,7 +226,7 @@ class RootFunction(Source):
     function: Callable[..., Any] | None = None
 
 
-FilterKind = Literal["equals", "any_of", "at_least", "before", "days_ago", "meets"]
+FilterKind = Literal["equals", "any_of", "at_least", "before", "days_ago", "meets", "listed"]
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class FilterTerm:
 
     Parameters:
         column: what is compared.
-        kind: how.
+        kind: how; ``listed``: the partner is one of those whom the row lists.
         id_of: the GraphQL type whose global id is wanted, for foreign keys.
         requires: permission beyond the type's.
         sql: for ``meets``, the condition on the row, which ``{row}`` stands for, and the given ``{value}``; the

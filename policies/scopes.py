@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Forbidden
 from core.principal import ALL_ROWS, Principal
 from models.base import Base
-from models.security import GRANTEE_OWN, PARTNER_LISTS, SHARED_WITH_TENANTS, partner_predicate
+from models.security import GRANTEE_OWN, SHARED_WITH_TENANTS, partner_predicate
 from models.security import scope_column as scope_column
 
 __all__ = [
@@ -69,12 +69,7 @@ def reach(table: Table, row: str, principal: Principal, *, partner: str, me: str
     if not reachable_by_tenants(table):
         return "false"
     if principal.is_tenant:
-        listed = PARTNER_LISTS.get(table.name)
-        if listed is None:
-            return partner_predicate(table, row, partner)
-        # Looked up first by its own index: the planner thinks every list alike and would walk all rows by their keys.
-        own = f"SELECT own.id FROM {table.name} own WHERE own.{listed} @> ARRAY[{partner}]"  # noqa: S608 - our names
-        return f"{row}.id = ANY (ARRAY({own}))"
+        return partner_predicate(table, row, partner)
     column = scope_column(table)
     parts = [] if column is None else [f"{row}.{column} = {partner}"]
     if table.name in GRANTEE_OWN:

@@ -18,7 +18,7 @@ from planner.binding import (
     column,
     equals,
     filter_input,
-    meets,
+    listed,
     order_input,
     sql,
 )
@@ -27,12 +27,7 @@ AccessLogEntryFilter = filter_input(
     "AccessLogEntry",
     {
         "user_id": equals(models.AccessLogEntry.user_id, "Only looks by this user.", id_of="User"),
-        "partner_id": meets(
-            "{row}.id = ANY (ARRAY(SELECT own.id FROM access_log_entries own WHERE own.partner_ids @> ARRAY[{value}]))",
-            models.AccessLogEntry.partner_ids,
-            "Only looks at this partner's data.",
-            id_of="Partner",
-        ),
+        "partner_id": listed(models.AccessLogEntry.partner_ids, "Only looks at this partner's data."),
         "operation_name": equals(models.AccessLogEntry.operation_name, "Only looks by operations of this name."),
         "access_grant_id": equals(
             models.AccessLogEntry.access_grant_id, "Only looks under this access grant.", id_of="AccessGrant"
@@ -41,8 +36,8 @@ AccessLogEntryFilter = filter_input(
         "created_before": before(models.AccessLogEntry.created_at, "Only looks before this moment."),
     },
 )
-# For pages between moments: the order by key would read what is newer first.
-AccessLogEntryOrder = order_input("AccessLogEntry", {"LOOKED_AT": models.AccessLogEntry.created_at})
+# By the moment and not by key, so that a page between two moments begins where it is.
+AccessLogEntryOrder = order_input("AccessLogEntry", {"CREATED_AT": models.AccessLogEntry.created_at})
 
 
 @bound(

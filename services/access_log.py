@@ -12,7 +12,7 @@ from core.links import BadLink
 from core.principal import Principal
 from core.request import current_request
 from domain.access_grants import AccessReasonRequired
-from models import AccessGrant, AccessLogEntry, Session
+from models import AccessGrant, AccessLogEntry, AccessLogPartner, Session
 from policies.looking import lacks_reason, stated_reason
 from services import access_grants
 from services.access import permissions_of
@@ -37,7 +37,7 @@ async def why(session: AsyncSession, actor: Principal) -> tuple[int | None, str 
     return None, reason
 
 
-def write(
+async def write(
     session: AsyncSession,
     *,
     user_id: int | None,
@@ -51,20 +51,21 @@ def write(
 ) -> None:
     """Put an entry into the transaction."""
     request = current_request()
-    session.add(
-        AccessLogEntry(
-            user_id=user_id,
-            roles=list(roles),
-            operation_name=operation,
-            document_hash=document_hash,
-            fields=sorted(fields),
-            partner_ids=sorted(partner_ids),
-            reason=reason,
-            access_grant_id=grant_id,
-            request_id=request.request_id,
-            ip=request.ip,
-        )
+    entry = AccessLogEntry(
+        user_id=user_id,
+        roles=list(roles),
+        operation_name=operation,
+        document_hash=document_hash,
+        fields=sorted(fields),
+        partner_ids=sorted(partner_ids),
+        reason=reason,
+        access_grant_id=grant_id,
+        request_id=request.request_id,
+        ip=request.ip,
     )
+    session.add(entry)
+    await session.flush()
+    session.add_all(AccessLogPartner(partner_id=partner_id, entry_id=entry.id) for partner_id in entry.partner_ids)
 
 
 async def signed_terms(session: AsyncSession, actor: Principal) -> dict[str, str]:
@@ -100,7 +101,7 @@ async def opened(
     if grant_id is not None and not await access_grants.in_force(session, grant_id):
         raise BadLink("the access grant that the link was made under has ended")
     roles, _ = await permissions_of(session, int(told[READER]))
-    write(
+    await write(
         session,
         user_id=int(told[READER]),
         roles=roles,

@@ -92,7 +92,7 @@ async def _put(owner: asyncpg.Connection, table: Table, key: int, partner: int, 
 
 
 def _value(table: Table, column: Column[Any], key: int, partner: int, linked: int, told: str) -> str:
-    if column.name == "id":
+    if column.name == "id" or f"{table.name}.{column.name}" == "access_log_partners.entry_id":
         return str(key)
     if column.name == scope_column(table):
         return str(partner)

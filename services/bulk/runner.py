@@ -221,7 +221,7 @@ async def _export(begun: _Try) -> None:
             counts = {"row_count": seen.rows, "done_count": seen.rows}
             await begun.end(session, BulkOperationStatus.COMPLETED, **counts, size_bytes=size, sha256=digest)
             if begun.actor.kind == "staff":
-                _look(session, begun, digest, seen)
+                await _look(session, begun, digest, seen)
 
 
 @dataclass(slots=True)
@@ -252,9 +252,9 @@ async def _write(begun: _Try, file: IO[bytes]) -> _Seen:
     return seen
 
 
-def _look(session: AsyncSession, begun: _Try, digest: str, seen: _Seen) -> None:
+async def _look(session: AsyncSession, begun: _Try, digest: str, seen: _Seen) -> None:
     operation = begun.operation
-    access_log.write(
+    await access_log.write(
         session,
         user_id=begun.actor.user_id,
         roles=begun.actor.roles,

@@ -168,12 +168,47 @@ async def test_a_partner_sees_who_looked_and_searching_the_log_is_logged(
     auditor = await a_user(owner, "AUDITOR")
     filtered = """query Search($p: ID!, $u: ID!) { accessLogEntries(
         filter: {partnerId: $p, userId: $u, operationName: "Card", createdFrom: "2020-01-01T00:00:00Z"},
-        orderBy: {field: LOOKED_AT}) { nodes { partnerIds } } }"""
+        orderBy: {field: CREATED_AT, direction: ASC}) { nodes { partnerIds } } }"""
     ids = {"p": encode_id("Partner", partners[1].id), "u": encode_id("User", billing.user_id or 0)}
     found = await run(filtered, auditor, **ids)
     assert found["data"] == {"accessLogEntries": {"nodes": [{"partnerIds": [str(partners[1].id)]}]}}
     entry = await last(owner)
     assert (entry["operation_name"], entry["user_id"]) == ("Search", auditor.user_id)
+
+
+PAGE = """query Log($p: ID, $after: String, $before: String, $first: Int, $last: Int, $until: DateTime) {
+    accessLogEntries(first: $first, after: $after, last: $last, before: $before,
+        filter: {partnerId: $p, createdBefore: $until}) {
+        totalCount pageInfo { hasNextPage startCursor endCursor } nodes { operationName createdAt } } }"""
+
+
+async def test_pages_of_one_partner_follow_one_another(
+    owner: asyncpg.Connection, partners: list[Partner], billing: Principal
+) -> None:
+    for number in range(7):
+        looked = encode_id("Partner", partners[number % 2].id)
+        await run(f"query Look{number}($id: ID!) {{ partner(id: $id) {{ name }} }}", billing, id=looked)
+    await run("query All { partners { nodes { name } } }", billing)
+    alpha = encode_id("Partner", partners[0].id)
+    own = Principal("partner", ROLES[OWNER_OF_ALPHA][1], partner_id=partners[0].id, user_id=99)
+    auditor = await a_user(owner, "AUDITOR")
+    everything = ["All", "Look6", "Look4", "Look2", "Look0"]
+    for asks, partner in ((auditor, alpha), (own, None), (own, alpha)):
+        found, after = [], None
+        for left in (5, 3, 1):
+            page = (await run(PAGE, asks, p=partner, first=2, after=after))["data"]["accessLogEntries"]
+            assert page["totalCount"] == 5
+            assert page["pageInfo"]["hasNextPage"] == (left > 2)
+            found += page["nodes"]
+            after = page["pageInfo"]["endCursor"]
+        assert [node["operationName"] for node in found] == everything
+        back = (await run(PAGE, asks, p=partner, last=2, before=after))["data"]["accessLogEntries"]
+        assert [node["operationName"] for node in back["nodes"]] == everything[2:4]
+        until = found[2]["createdAt"]
+        old = (await run(PAGE, asks, p=partner, first=2, until=until))["data"]["accessLogEntries"]
+        assert [node["operationName"] for node in old["nodes"]] == everything[3:]
+    nobody = await run(PAGE, own, p=encode_id("Partner", partners[1].id), first=2)
+    assert nobody["data"]["accessLogEntries"]["nodes"] == [], "not even the looks that were at both"
 
 
 async def test_the_headers_reach_the_log(

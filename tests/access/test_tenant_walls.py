@@ -179,8 +179,10 @@ async def test_a_look_at_several_partners_shows_each_only_itself(world: asyncpg.
     planner = Planner(schema)
     await world.execute(
         f"""
-        INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids)
-            VALUES (1, 'several', '{{}}', '{{{OWN},{OTHER}}}')
+        WITH log AS (
+            INSERT INTO access_log_entries (user_id, document_hash, fields, partner_ids)
+            VALUES (1, 'several', '{{}}', '{{{OWN},{OTHER}}}') RETURNING id, partner_ids)
+        INSERT INTO access_log_partners (partner_id, entry_id) SELECT unnest(partner_ids), id FROM log
         """
     )
     source = '{ accessLogEntries(filter: { createdFrom: "2020-01-01T00:00:00Z" }) { nodes { partnerIds } } }'

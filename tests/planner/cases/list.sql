@@ -4,5 +4,6 @@ ORDER BY t1.id DESC LIMIT 4), log AS (INSERT INTO access_log_entries (operation_
 FROM sessions s
 WHERE s.id = $6::bigint AND s.access_reason_until > $7::timestamptz)), NULL::bigint, coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')
 FROM (SELECT t1.partner_id AS partner
-FROM page0 t1) seen) SELECT t1.number, t1.status, t1.total::text, t1.currency, t1.due_at, t1.paid_at, t1.id
+FROM page0 t1) seen RETURNING id, partner_ids), log_links AS (INSERT INTO access_log_partners (partner_id, entry_id) SELECT unnest(partner_ids), id
+FROM log) SELECT t1.number, t1.status, t1.total::text, t1.currency, t1.due_at, t1.paid_at, t1.id
 FROM page0 t1

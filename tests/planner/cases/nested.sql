@@ -4,7 +4,8 @@ ORDER BY t1.name ASC, t1.id ASC LIMIT 5), log AS (INSERT INTO access_log_entries
 FROM sessions s
 WHERE s.id = $7::bigint AND s.access_reason_until > $8::timestamptz)), NULL::bigint, coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')
 FROM (SELECT t1.id AS partner
-FROM page0 t1) seen) SELECT (SELECT '{"totalCount":' || (SELECT count(*)::text
+FROM page0 t1) seen RETURNING id, partner_ids), log_links AS (INSERT INTO access_log_partners (partner_id, entry_id) SELECT unnest(partner_ids), id
+FROM log) SELECT (SELECT '{"totalCount":' || (SELECT count(*)::text
 FROM partners t1) || ',"edges":[' || coalesce(string_agg('{"cursor":"' || translate(encode(convert_to('["NAME",' || to_json(t1.name::text)::text || ',' || t1.id || ']', 'UTF8'), 'base64'), E'\n', '') || '","node":' || '{"name":' || to_json(t1.name)::text || ',"installs":' || (SELECT '{"totalCount":' || (SELECT count(*)::text
 FROM installs t2
 WHERE t2.partner_id = t1.id) || ',"nodes":[' || coalesce(string_agg('{"product":' || (SELECT '{"name":' || to_json(t3.name)::text || '}'

@@ -51,7 +51,8 @@ FROM sessions t23
 WHERE t23.id = t1.id AND t1.type = 'TimelineSignIn' ) t23
 CROSS JOIN LATERAL (SELECT t24.*
 FROM users t24
-WHERE t24.id = t23.user_id ) t24) seen) SELECT (SELECT '{"edges":[' || coalesce(string_agg(p.c1, ','
+WHERE t24.id = t23.user_id ) t24) seen RETURNING id, partner_ids), log_links AS (INSERT INTO access_log_partners (partner_id, entry_id) SELECT unnest(partner_ids), id
+FROM log) SELECT (SELECT '{"edges":[' || coalesce(string_agg(p.c1, ','
 ORDER BY p.n) FILTER (WHERE p.n <= 4), '') || '],"pageInfo":' || '{"hasNextPage":' || (count(*) > 4)::text || ',"endCursor":' || coalesce((array_agg(p.k
 ORDER BY p.n DESC) FILTER (WHERE p.n <= 4))[1], 'null') || '}' || '}'
 FROM (SELECT '{"cursor":"' || translate(encode(convert_to('["HAPPENED_AT",' || to_json(t1.moment::text)::text || ',"' || t1.type || '",' || t1.id || ']', 'UTF8'), 'base64'), E'\n', '') || '","node":' || CASE t1.type WHEN 'TimelineContract' THEN (SELECT '{"__typename":"TimelineContract","kind":"' || ('CONTRACT') || '","happenedAt":"' || replace(to_char(t12.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000Z', 'Z') || '","actor":null}'
