@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import asyncpg
 
-from bench import audit, proof, reading, renewals, search, tracing, wallets, widget
+from bench import audit, looks, proof, reading, renewals, search, tracing, wallets, widget
 from core.embedded import EmbeddedServers
 from core.settings import get_settings
 
@@ -28,6 +28,7 @@ KEPT = frozenset({"reading", "search"})
 BENCHES: Mapping[str, tuple[str, Callable[[str], str]]] = MappingProxyType(
     {
         "audit": ("Writing with the audit trail", audit.run),
+        "looks": ("Pages of the access log", looks.run),
         "proof": ("Proof of each look, and walls", proof.run),
         "reading": ("Reading", reading.run),
         "renewals": ("A night of renewals", renewals.run),

@@ -8,19 +8,14 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import time
 from collections.abc import Sequence
 
 import asyncpg
 
+from bench.inside import percentiles, timed
 from core.database import dispose
-from core.principal import Principal
 from migrations.run import upgrade
-from policies.permissions import ALL
-from resolvers.mutation import run_mutation
-from resolvers.root import planner
 
-STAFF = Principal(kind="staff", permissions=ALL, roles=("SUPERADMIN",))
 ROUNDS = 60
 WARMING = 7
 FIRST = (
@@ -82,17 +77,17 @@ async def _run(url: str) -> str:
     }
     # What is made once for each connection and hour is not what a search takes.
     for _ in range(ROUNDS):
-        await _timed(PAGE, after=None)
+        await timed(PAGE, after=None)
     for queries in asked.values():
         for query in queries[:WARMING]:
-            await _timed(SEARCH, q=query)
+            await timed(SEARCH, q=query)
     lines = ["| asked | p50 | p95 | the page's p50 | times the page |\n| --- | --- | --- | --- | --- |"]
     for name, queries in asked.items():
         pages, searches = [], []
         for query in queries:
-            pages.append(await _timed(PAGE, after=None))
-            searches.append(await _timed(SEARCH, q=query))
-        (p50, p95), page = _percentiles(searches), statistics.median(pages)
+            pages.append(await timed(PAGE, after=None))
+            searches.append(await timed(SEARCH, q=query))
+        (p50, p95), page = percentiles(searches), statistics.median(pages)
         lines.append(f"| {name} | {p50:.2f} ms | {p95:.2f} ms | {page:.2f} ms | {p50 / page:.1f} |")
         print(lines[-1], flush=True)
     await dispose()
@@ -100,16 +95,3 @@ async def _run(url: str) -> str:
         f"{partners:,} partners and as many people, through the whole planner, without HTTP, as staff, whose looks\n"
         "are logged. Before each search a page of 20 partners by key is read in the same way.\n\n" + "\n".join(lines)
     )
-
-
-async def _timed(source: str, **variables: str | None) -> float:
-    began = time.perf_counter()
-    answer = await planner.execute(source, None, variables, STAFF, allow_mutation=False, run_mutation=run_mutation)
-    spent = (time.perf_counter() - began) * 1_000
-    if answer.errors:
-        raise SystemExit(f"{variables}: {answer.errors}")
-    return spent
-
-
-def _percentiles(times: Sequence[float]) -> tuple[float, float]:
-    return statistics.median(times), statistics.quantiles(times, n=20)[-1]
