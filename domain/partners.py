@@ -67,6 +67,8 @@ class TimelineKind(StrEnum):
     REFUND = "REFUND"
     SUBSCRIPTION_CHANGE = "SUBSCRIPTION_CHANGE"
     EVENT = "EVENT"
+    ONBOARDING = "ONBOARDING"
+    HELP = "HELP"
     SIGN_IN = "SIGN_IN"
 
 

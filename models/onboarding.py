@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, UniqueConstr
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.onboarding import OnboardingReporter, OnboardingStatus, OnboardingTaskStatus
-from models.base import Base, Keyed, StrEnumColumn, Updated, checked
+from models.base import Base, Keyed, StrEnumColumn, Updated, checked, timeline_index
 
 
 class OnboardingStep(Keyed, Updated, Base):
@@ -82,7 +82,7 @@ class OnboardingChange(Keyed, Base):
     """One thing that happened in a run. Insert-only."""
 
     __tablename__ = "onboarding_changes"
-    __table_args__ = (Index("ix_onboarding_changes_recent", "partner_id", "created_at", "id"),)
+    __table_args__ = (timeline_index("onboarding_changes"),)
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     onboarding_id: Mapped[int] = mapped_column(ForeignKey("onboardings.id"), index=True)

@@ -146,6 +146,23 @@ class TimelineEvent(TimelineEntry):
     event: Any = itself("schema.effects.ProductEvent", "The event.")
 
 
+@bound(
+    models.OnboardingChange, requires="onboarding:read", description="A step was done, or help was asked for (ONB-1)."
+)
+class TimelineOnboarding(TimelineEntry):
+    """A step was done, or help was asked for."""
+
+    kind: Any = sql(
+        "CASE WHEN {row}.action IN ('help_asked', 'help_given') THEN 'HELP' ELSE 'ONBOARDING' END",
+        TimelineKind,
+        "enum",
+        KIND,
+    )
+    happened_at: Any = column(models.OnboardingChange.created_at, HAPPENED)
+    actor: Any = _actor(models.OnboardingChange.actor_user_id)
+    onboarding_change: Any = itself("schema.onboarding.OnboardingChange", "What happened.")
+
+
 @bound(models.Session, requires="session:read", description="A person of the partner signed in.")
 class TimelineSignIn(TimelineEntry):
     """A person of the partner signed in."""

@@ -30,6 +30,7 @@ WHOLE = """query($id: ID!) { partnerTimeline(partnerId: $id, first: 100) { nodes
     ... on TimelineInvoice { invoice { number payments(first: 1) { nodes { status } } } }
     ... on TimelinePayment { payment { amount { amount } } } ... on TimelineRefund { refund { reason } }
     ... on TimelineSubscriptionChange { subscriptionChange { action } } ... on TimelineEvent { event { type } }
+    ... on TimelineOnboarding { onboardingChange { action step { key } onboarding { progressPercent } } }
     ... on TimelineSignIn { session { kind } } } } }"""
 
 
@@ -40,6 +41,17 @@ async def world(owner: asyncpg.Connection) -> asyncpg.Connection:
     await owner.execute(
         "INSERT INTO product_events (event_id, partner_id, product_id, install_id, sequence, type, payload, created_at) "
         "SELECT 'evt_' || id, partner_id, product_id, id, 1, 'install.activated', '{}', '2026-02-05 10:00Z' FROM installs"
+    )
+    await owner.execute(
+        """
+        INSERT INTO onboardings (partner_id, product_id, install_id, moved_at)
+            SELECT partner_id, product_id, id, now() FROM installs;
+        INSERT INTO onboarding_steps (product_id, key, title_ru, title_en, position)
+            SELECT min(product_id), 'pay', 'x', 'Pay', 1 FROM installs;
+        INSERT INTO onboarding_changes (partner_id, onboarding_id, action, step_id, actor, actor_user_id, created_at)
+            SELECT partner_id, o.id, action, CASE action WHEN 'DONE' THEN s.id END, 'user:1', 1, '2026-02-05 10:00Z'
+            FROM onboardings o, onboarding_steps s, unnest('{started,DONE,help_asked,help_given}'::text[]) action;
+        """
     )
     return owner
 
@@ -72,6 +84,14 @@ async def test_each_kind_has_its_own_object(world: asyncpg.Connection) -> None:
     assert of["CONTRACT"]["contract"] == {"number": "C-1", "documents": {"totalCount": 2}}
     assert of["INVOICE"]["invoice"]["number"].startswith("K-")
     assert (of["EVENT"]["event"], of["EVENT"]["actor"]) == ({"type": "install.activated"}, None)
+    done = next(node for node in nodes if (node.get("onboardingChange") or {}).get("step"))
+    assert (done["kind"], done["onboardingChange"]["step"], done["actor"]) == (
+        "ONBOARDING",
+        {"key": "pay"},
+        of["CALL"]["actor"],
+    )
+    asked = await payload(KINDS, id=PARTNER, filter={"kind": ["HELP"]})
+    assert asked["totalCount"] == len([node for node in nodes if node["kind"] == "HELP"]) > 0
     assert of["SIGN_IN"]["session"] == {"kind": "TOKEN"}
     again = await payload(
         "query($id: ID!) { node(id: $id) { __typename ... on TimelineNote { note { body } } } }", id=of["CALL"]["id"]
@@ -128,7 +148,9 @@ async def test_kinds_beyond_the_caller_are_left_out_and_walls_hold(world: asyncp
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     mine = {node["kind"] for node in (await payload(KINDS, tenant(1), id=PARTNER, first=100))["nodes"]}
     of_billing = {"CONTRACT", "DOCUMENT", "INVOICE", "PAYMENT", "REFUND", "SUBSCRIPTION_CHANGE"}
-    assert mine == of_billing | {"STATUS_CHANGE", "SIGN_IN"}, "an owner sees the sign-ins of its own people"
+    assert mine == of_billing | {"STATUS_CHANGE", "ONBOARDING", "HELP", "SIGN_IN"}, (
+        "an owner sees the sign-ins of its own people"
+    )
     documents = await payload(KINDS, tenant(1), id=PARTNER, filter={"kind": ["DOCUMENT"]})
     assert documents["totalCount"] == 1, "the other one is not shown to the partner"
     assert (await payload(KINDS, tenant(2, ALL), id=PARTNER))["totalCount"] == 0

@@ -1,0 +1,15 @@
+"""The timeline of partners reads changes of onboardings."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0047"
+down_revision = "0046"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """The timeline of partners reads changes of onboardings."""
+    op.execute("ALTER INDEX ix_onboarding_changes_recent RENAME TO ix_onboarding_changes_timeline")
