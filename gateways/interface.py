@@ -125,6 +125,7 @@ class GatewayState:
         gateway_status: the gateway's own word.
         amount: of the payment, or what was refunded; None where not told.
         rebill_id: key of the stored card, for later charges; secret.
+        refunding: whether it is giving money back at this moment.
         receipt: where a cash register tells of a receipt; such a message moves no payment.
         raw: the whole answer without personal data.
     """
@@ -141,6 +142,7 @@ class GatewayState:
     authorization_code: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+    refunding: bool = False
     receipt: RegisteredReceipt | None = None
     raw: dict[str, Any] = field(default_factory=dict)
 

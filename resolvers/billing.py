@@ -60,7 +60,7 @@ async def subscription_create(context: MutationContext, input: SubscriptionCreat
         replace=input.replace,
     )
     open_after_commit(context, payment)
-    return {"invoice": invoice.id, "payment": payment.id}
+    return {"invoice": invoice.id, "payment": None if payment is None else payment.id}
 
 
 async def invoice_refresh_payment_link(

@@ -89,7 +89,7 @@ class InvoicePaymentPayload(Payload):
     invoice: Any = object_value("schema.billing.Invoice", "The invoice; null where there are user errors.")
     payment: Any = object_value(
         "schema.payments.Payment",
-        "The payment; its link is null for as long as the gateway has not answered.",
+        "The payment, null where nothing is to be paid; its link is null for as long as the gateway has not answered.",
         requires="payment:read",
     )
 

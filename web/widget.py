@@ -76,7 +76,7 @@ async def order(request: Request, caller: WidgetCaller) -> Response:
     if term not in Term.__members__:
         raise Malformed(f"term is one of {', '.join(Term.__members__)}", field=("term",))
     async with transaction() as session:
-        _, payment = await billing.create_subscription(
+        invoice, payment = await billing.create_subscription(
             session,
             caller.principal,
             install_id=caller.install_id,
@@ -85,8 +85,8 @@ async def order(request: Request, caller: WidgetCaller) -> Response:
             seats=body.whole("seats", default=0) or None,
             replace=True,
         )
-        payment_id = payment.id
-    return await _payable(payment_id, 201)
+        ordered = (invoice.id, None if payment is None else payment.id)
+    return await _payable(*ordered, status=201)
 
 
 async def packages(_: Request, caller: WidgetCaller) -> Response:
@@ -119,8 +119,8 @@ async def buy_coins(request: Request, caller: WidgetCaller) -> Response:
         if wallet_id is None:
             raise NotFound("there is no wallet; activate the widget first")
         _, payment = await wallets.buy(session, caller.principal, wallet_id=wallet_id, package_id=body.key("packageId"))
-        payment_id = payment.id
-    return await _payable(payment_id, 201)
+        ordered = (payment.invoice_id, payment.id)
+    return await _payable(*ordered, status=201)
 
 
 async def pay(request: Request, caller: WidgetCaller) -> Response:
@@ -134,7 +134,7 @@ async def pay(request: Request, caller: WidgetCaller) -> Response:
             raise NotFound.of("Invoice", field=("invoiceNumber",))
         payment = await billing.refresh_payment_link(session, caller.principal, invoice_id=invoice_id)
         payment_id = payment.id
-    return await _payable(payment_id, 200)
+    return await _payable(invoice_id, payment_id, status=200)
 
 
 async def preflight(request: Request) -> Response:
@@ -153,14 +153,15 @@ async def preflight(request: Request) -> Response:
     )
 
 
-async def _payable(payment_id: int, status: int) -> Response:
-    """A bill with the link that pays it, which the gateway gives now."""
-    await billing.open_payment(payment_id)
+async def _payable(invoice_id: int, payment_id: int | None, *, status: int) -> Response:
+    """A bill with the link that pays it, which the gateway gives now; no link where nothing is to be paid."""
+    if payment_id is not None:
+        await billing.open_payment(payment_id)
     async with transaction() as session:
-        paid = await session.get_one(Payment, payment_id)
-        billed = await session.get_one(Invoice, paid.invoice_id)
+        billed = await session.get_one(Invoice, invoice_id)
+        payment = None if payment_id is None else await session.get_one(Payment, payment_id)
         told = {"invoiceNumber": billed.number, "total": billed.total, "currency": billed.currency}
-        return answer({**told, "paymentLink": paid.payment_link}, status)
+        return answer({**told, "paymentLink": payment and payment.payment_link}, status)
 
 
 async def _state(caller: WidgetCaller) -> dict[str, Any]:

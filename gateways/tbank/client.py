@@ -28,7 +28,7 @@ from gateways.interface import (
     ReceiptLine,
     RegisteredReceipt,
 )
-from gateways.tbank.states import status_of
+from gateways.tbank.states import REFUNDING, status_of
 from gateways.tbank.token import token
 
 NO_ERROR = "0"
@@ -214,6 +214,7 @@ def _state(answer: Mapping[str, Any]) -> GatewayState:
         rrn=_optional(answer.get("RRN")),
         error_code=None if code == NO_ERROR else code,
         error_message=None if code == NO_ERROR else _message(answer),
+        refunding=gateway_status in REFUNDING,
         receipt=_registered(answer) if gateway_status == RECEIPT else None,
         raw={name: value for name, value in answer.items() if name not in PRIVATE_KEYS},
     )

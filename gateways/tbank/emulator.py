@@ -74,6 +74,8 @@ class TBankEmulator:
         self.calls: list[str] = []
         self.lost_answers = 0
         self.internal_errors = 0
+        # As by the SBP: money goes back later, and no repeat is recognised.
+        self.slow_refunds = False
         self._ids = itertools.count(FIRST_PAYMENT_ID)
         self._rebills = itertools.count(101_709)
         self._documents = itertools.count(4_501)
@@ -258,6 +260,8 @@ class TBankEmulator:
             payment.left -= amount
             whole, part = ("REVERSED", "PARTIAL_REVERSED") if payment.status == "AUTHORIZED" else _REFUNDS
             payment.status = part if payment.left else whole
+            if self.slow_refunds:
+                payment.status, key = "ASYNC_REFUNDING", None
         else:
             raise _Refused("4", "Не удалось изменить статус платежа")
         answer = {**_told(payment), "OriginalAmount": original, "NewAmount": payment.left, "Message": "OK"}

@@ -34,6 +34,10 @@ STATES = MappingProxyType(
 )
 
 
+# Money is on its way back; by the SBP that takes a while, and a repeated request is another one.
+REFUNDING = frozenset({"REFUNDING", "ASYNC_REFUNDING"})
+
+
 def status_of(gateway_status: str) -> PaymentStatus | None:
     """Our state; None for a word that the bank has added since, which must not stop anything."""
     return STATES.get(gateway_status)

@@ -49,6 +49,8 @@ async def send_refund(refund_id: int) -> None:
     service = gateway(begun.gateway)
     try:
         state = await _asked(service, begun) if begun.again else None
+        if state is not None and state.refunding:
+            return
         if state is None or not _shows(state, begun):
             state = await service.cancel(begun.gateway_payment_id, begun.amount, begun.key, begun.receipt)
     except GatewayRefused as refused:

@@ -21,6 +21,7 @@ from services.billing.issue import Draft, DraftLine, issue_invoice
 from services.billing.locks import live_subscription
 from services.billing.orders import CHANGE_ORDERS, RENEWALS, cancel
 from services.billing.payments import new_payment
+from services.billing.settle import settle_free
 from services.billing.standing import AlreadySubscribed
 from services.loading import load
 from services.partner_standing import check_standing
@@ -71,8 +72,10 @@ async def create_subscription(
     auto_renew: bool = True,
     unit_price: Decimal | None = None,
     replace: bool = False,
-) -> tuple[Invoice, Payment]:
+) -> tuple[Invoice, Payment | None]:
     """Order a subscription: an invoice and a payment whose link the gateway gives after commit (SUB-3).
+
+    What costs nothing begins at once and has no payment.
 
     Parameters:
         unit_price: an individual price of one seat and month, kept by renewals; the plan's unless told.
@@ -114,6 +117,9 @@ async def create_subscription(
             lines=(DraftLine.of_months(plan.name, price.months, price.quantity, price.unit_price, price.total),),
         ),
     )
+    if invoice.total == 0:
+        await settle_free(session, actor, invoice, install)
+        return invoice, None
     return invoice, await new_payment(session, invoice, source=actor.label)
 
 

@@ -232,3 +232,13 @@ async def test_subscriptions_of_a_product_are_listed_by_an_index(
         )
         assert index in plan
         assert "Sort" not in plan
+
+
+async def test_a_subscription_that_costs_nothing_begins_at_once(
+    world: World, owner: asyncpg.Connection, staff: Principal
+) -> None:
+    made = await order(world, staff, unitPrice="0")
+    assert made["userErrors"] == []
+    assert (made["invoice"]["status"], made["payment"]) == ("PAID", None)
+    assert await owner.fetchval("SELECT status FROM subscriptions") == "ACTIVE"
+    assert await owner.fetchval("SELECT count(*) FROM payments") == 0
