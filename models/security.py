@@ -134,6 +134,9 @@ GRANTEE_WRITES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# What is written of a look names everybody whom it concerned, those too for whom access is only asked.
+GRANTEE_TELLS_OF_ALL = frozenset({"access_log_partners"})
+
 OUTBOX_CHANNEL = "kontora_outbox"
 
 
@@ -242,7 +245,8 @@ def _policies(table: Table) -> Iterator[str]:
         parts.append(GRANTEE_OWN[name].format(row=name, me="(SELECT current_grantee_id())"))
     granted = " OR ".join(parts) or own
     yield f"DROP POLICY IF EXISTS grantee_granted ON {name}"
-    yield f"CREATE POLICY grantee_granted ON {name} TO {GRANTEE_ROLE} USING ({granted}) WITH CHECK ({granted})"
+    written = "true" if name in GRANTEE_TELLS_OF_ALL else granted
+    yield f"CREATE POLICY grantee_granted ON {name} TO {GRANTEE_ROLE} USING ({granted}) WITH CHECK ({written})"
 
 
 def _insert_only(table: Table) -> Iterator[str]:
