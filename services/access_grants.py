@@ -31,12 +31,12 @@ from domain.access_grants import (
 from domain.search_text import fold
 from models import AccessGrant, Partner, Session
 from policies.scopes import require, require_staff
-from services import audit
+from services import access_grant_letters, audit
 from services.access.sessions import NoSession
+from services.access_grant_letters import APPROVE as APPROVE
 from services.changes import unique
 from services.loading import load
 
-APPROVE = "access_grant:approve"
 REQUEST = "access_grant:request"
 FEWEST_NAME_CHARS = 3
 MOST_FOUND = 20
@@ -123,6 +123,8 @@ async def request(
     by_policy = named is not None and re.fullmatch(settings.access_grant_auto_tickets, named)
     if by_policy and minutes <= settings.access_grant_auto_minutes:
         await _approve(session, SYSTEM, grant, minutes, note=None, by_policy=True)
+    else:
+        await access_grant_letters.tell_of_request(session, grant)
     return grant
 
 
@@ -276,6 +278,7 @@ async def _move(session: AsyncSession, actor: Principal, grant: AccessGrant, ste
         grant.ended_at = clock.now()
     after = {"status": grant.status, "expires_at": grant.expires_at}
     await audit.record(session, actor, f"access_grant.{step.lower()}", grant, before={"status": before}, after=after)
+    await access_grant_letters.tell_of_step(session, actor, grant, step)
 
 
 def _note(note: str | None) -> str | None:

@@ -65,7 +65,7 @@ async def id_of(owner: asyncpg.Connection[Any], table: str, **which: str) -> str
 async def letters(owner: asyncpg.Connection[Any], to: str) -> list[str]:
     """Runs what waits in the outbox; gives the texts of all letters to an address, oldest first."""
     register_handlers()
-    for kind in ("password_reset.prepare", "mail.deliver"):
+    for kind in ("password_reset.prepare", "access_grant.tell", "mail.deliver"):
         waiting = "SELECT id FROM outbox_messages WHERE kind = $1 AND status = 'PENDING' ORDER BY id"
         for row in await owner.fetch(waiting, kind):
             await process(row["id"])

@@ -20,6 +20,7 @@ from domain.access_grants import OPEN, STEPS, AccessGrantNotOpen, AccessGrantSta
 from models import Partner
 from policies.roles import ROLES
 from services import access_grants
+from tests.access.callers import letters
 from tests.api import payload, run
 from tests.factories.world import STAFF, a_partner
 
@@ -130,6 +131,54 @@ async def test_a_grant_opens_one_partner_while_it_lasts(
         assert await access_grants.expire(session) == 1
     actions = [row["action"] for row in await owner.fetch("SELECT action FROM audit_events ORDER BY id")]
     assert actions[-3:] == ["access_grant.request", "access_grant.approve", "access_grant.expire"]
+
+
+async def test_those_who_decide_and_those_who_asked_get_letters(
+    owner: asyncpg.Connection,
+    partners: list[Partner],
+    support: Principal,
+    chief: Principal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other, blocked = await a_user(owner, "SUPERADMIN", 2), await a_user(owner, "SUPERADMIN", 3)
+    for person, role in ((support, "SUPPORT"), (chief, "SUPERADMIN"), (other, "SUPERADMIN"), (blocked, "SUPERADMIN")):
+        await owner.execute(
+            "INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE name = $2", person.user_id, role
+        )
+    await owner.execute("UPDATE users SET status = 'BLOCKED' WHERE id = $1", blocked.user_id)
+    await owner.execute("UPDATE users SET locale = 'ru', last_sign_in_at = now() WHERE id = $1", other.user_id)
+    alpha, beta, gamma = partners
+    addresses = [f"{name}@demo.test" for name in ("superadmin1", "superadmin2", "superadmin3", "support1")]
+
+    async def told() -> list[int]:
+        return [len(await letters(owner, address)) for address in addresses]
+
+    ids = [(await ask(support, partner))["accessGrant"]["id"] for partner in (alpha, beta, gamma)]
+    assert await told() == [3, 3, 0, 0]
+    first = (await letters(owner, addresses[0]))[0]
+    assert f"X asks to look at the data of partner {alpha.id} for 60 minutes" in first
+    assert "the wallet is empty" not in first
+    assert "просит доступ" in (await letters(owner, addresses[1]))[0]
+    await payload(APPROVE, chief, input={"id": ids[0]})
+    await payload(DENY, chief, input={"id": ids[1], "note": "no"})
+    await payload(REVOKE, chief, input={"id": ids[0]})
+    # What one does oneself, and what a rule gives at once, needs no letter.
+    await payload(REVOKE, support, input={"id": ids[2]})
+    monkeypatch.setenv("KONTORA_ACCESS_GRANT_AUTO_MINUTES", "60")
+    get_settings.cache_clear()
+    assert (await ask(support, alpha, ticket="SUP-7"))["accessGrant"]["byPolicy"]
+    assert await told() == [3, 3, 0, 3]
+    said = [letter.split("\n")[0] for letter in await letters(owner, addresses[3])]
+    assert [word in line for word, line in zip(("is given, until", "is denied.", "was ended."), said, strict=True)] == [
+        True
+    ] * 3
+    # At most so many, and nobody of a request that was decided before a worker came to it.
+    monkeypatch.setattr("services.access_grant_letters.MOST_APPROVERS", 1)
+    await ask(support, beta)
+    assert await told() == [3, 4, 0, 3], "who signed in last"
+    await payload(DENY, chief, input={"id": (await ask(support, gamma))["accessGrant"]["id"]})
+    assert await told() == [3, 4, 0, 4]
+    assert await owner.fetchval("SELECT count(*) FROM mails WHERE partner_id IS NOT NULL") == 0, "no partner sees them"
 
 
 async def test_the_second_wall_asks_the_grant_itself(
