@@ -17,7 +17,7 @@ class Payment(Keyed, Updated, Base):
     """An attempt to settle an invoice through a gateway or by hand.
 
     ``receipt_method`` is what its first receipt (54-FZ) calls it; null where it has none. ``rebill_id_encrypted`` is
-    the key of the card that is paying, until the money has come.
+    the key of the card that pays, where it may be charged again.
     """
 
     __tablename__ = "payments"

@@ -1,4 +1,4 @@
-"""A payment notes the card that is paying until its money has come."""
+"""A payment notes the card that pays, which is told before or after its money comes."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """A payment notes the card that is paying until its money has come."""
+    """A payment notes the card that pays, which is told before or after its money comes."""
     op.add_column("payments", sa.Column("rebill_id_encrypted", sa.Text(), nullable=True))

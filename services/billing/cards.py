@@ -45,18 +45,20 @@ class Card:
     account: str
 
 
-def note_card(payment: Payment, state: GatewayState) -> None:
-    """Note the card that is paying: gateways tell it once, which may be before the money has come."""
-    if state.rebill_id is not None:
-        payment.rebill_id_encrypted = crypto.encrypt(state.rebill_id, _context_of(payment))
+def note_card(payment: Payment, state: GatewayState) -> bool:
+    """Note the card that is paying, which may be told before the money has come; whether it was told first now."""
+    if state.rebill_id is None or payment.rebill_id_encrypted is not None:
+        return False
+    payment.rebill_id_encrypted = crypto.encrypt(state.rebill_id, _context_of(payment))
+    return True
 
 
 def paid_by(payment: Payment) -> Card | None:
-    """The card that has paid, no longer noted on its payment; None where it may not be charged again.
+    """The card that has paid; None where it may not be charged again.
 
     A gateway speaks for the merchant account that is configured, whose signature was checked.
     """
-    noted, payment.rebill_id_encrypted = payment.rebill_id_encrypted, None
+    noted = payment.rebill_id_encrypted
     if noted is None:
         return None
     return Card(crypto.decrypt(noted, _context_of(payment)), gateway(payment.gateway).account)

@@ -76,12 +76,12 @@ async def follow_card(
 ) -> bool:
     """Take the card that a gateway tells of, whatever else it tells; gives whether one was kept that came late.
 
-    The answer that confirms a payment names no card; the notification that does may come before or after it.
+    The answer that confirms a payment names no card; the notification that does may come before or after it. A repeat
+    does not bring back a card that was forgotten meanwhile.
     """
     if install is None or not invoice.auto_renew or payment.method != PaymentMethod.GATEWAY:
         return False
-    note_card(payment, state)
-    if payment.confirmed_at is None:
+    if not note_card(payment, state) or payment.confirmed_at is None:
         return False
     return await keep_late_card(session, payment, invoice, install)
 

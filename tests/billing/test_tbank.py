@@ -164,7 +164,12 @@ async def test_a_missed_notification_is_made_up_by_asking(
         "activate",
         "keep_card",
     ]
-    assert await owner.fetchval("SELECT rebill_id_encrypted FROM payments") is None
+    # Once it is forgotten, no repeat brings it back.
+    await owner.execute("UPDATE subscriptions SET rebill_id_encrypted = NULL, card_account = NULL")
+    async with transaction() as session:
+        await billing.receive_notification(session, "tbank", told, {})
+    await run_notifications(owner)
+    assert await owner.fetchval("SELECT card_account FROM subscriptions") is None
 
 
 async def test_a_refused_init_ends_the_payment(bank: TBankEmulator, world: Any, staff: Principal, owner: Any) -> None:
