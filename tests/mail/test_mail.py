@@ -49,6 +49,10 @@ VALUES: dict[str, Any] = {
     "dated_on": date(2026, 11, 26),
     "due_on": date(2026, 12, 1),
     "pay_link": "https://kontora.test/pay/1",
+    "partner_number": 7,
+    "minutes": 30,
+    "asker": "Ada",
+    "step": "APPROVE",
 }
 
 
