@@ -10,9 +10,7 @@ import httpx
 import pytest
 
 from core import clock
-from core.database import transaction
 from core.ids import encode_id
-from core.settings import get_settings
 from services import demo
 from web import auth
 
@@ -28,13 +26,8 @@ BLOCK = "mutation($input: UserInput!) { userBlock(input: $input) { user { status
 
 
 @pytest.fixture(autouse=True)
-async def world(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The demo users; nobody is trusted for longer than the moment, so that ends show at once."""
-    monkeypatch.setattr(auth, "TRUSTED_SECONDS", 0.0)
-    password = get_settings().demo_users_password()
-    async with transaction() as session:
-        await demo.seed(session, password=password)
-    return password
+def world(demo_world: str) -> str:
+    return demo_world
 
 
 class Caller:

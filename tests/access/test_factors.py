@@ -13,14 +13,10 @@ import pytest
 
 from cli import factors
 from core import clock
-from core.database import transaction
 from core.ids import encode_id
-from core.settings import get_settings
 from domain.access import CALLER_RULE
 from domain.factors import CHALLENGE_LIFE, CHALLENGE_TRIES, ENROLMENT_LIFE, FRESH_SIGN_IN, RECOVERY_CODES
-from services import demo
 from tests.access.people import CONFIRM, START, VIEWER, Person
-from web import auth
 
 REGENERATE = """mutation($input: RecoveryCodesRegenerateInput!) {
     recoveryCodesRegenerate(input: $input) { recoveryCodes userErrors { code } } }"""
@@ -34,13 +30,8 @@ OWN = "{ secondFactor { enrolledAt required mustEnroll recoveryCodesLeft } }"
 
 
 @pytest.fixture(autouse=True)
-async def world(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The demo users; nobody is trusted for longer than the moment."""
-    monkeypatch.setattr(auth, "TRUSTED_SECONDS", 0.0)
-    password = get_settings().demo_users_password()
-    async with transaction() as session:
-        await demo.seed(session, password=password)
-    return password
+def world(demo_world: str) -> str:
+    return demo_world
 
 
 @pytest.fixture

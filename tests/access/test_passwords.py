@@ -12,11 +12,9 @@ import pytest
 from core import clock
 from core.database import transaction
 from core.rates import Rates
-from core.settings import get_settings
-from services import access, demo
+from services import access
 from services.access import passwords
 from tests.access.callers import PASSWORD, RESET, SIGN_IN, Caller, letters, newest_token, signed_in
-from web import auth
 
 Connection = asyncpg.Connection
 EMAIL = "sales@demo.test"
@@ -26,14 +24,10 @@ VIEWER = "{ viewer { email } }"
 
 
 @pytest.fixture(autouse=True)
-async def world(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The demo users; nobody is trusted for longer than the moment, nor has anybody asked for a link yet."""
-    monkeypatch.setattr(auth, "TRUSTED_SECONDS", 0.0)
+def world(demo_world: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The demo users; nobody has asked for a link yet."""
     monkeypatch.setattr(passwords, "_rates", Rates())
-    password = get_settings().demo_users_password()
-    async with transaction() as session:
-        await demo.seed(session, password=password)
-    return password
+    return demo_world
 
 
 async def test_a_forgotten_password_is_set_by_pages(http: httpx.AsyncClient, world: str, owner: Connection) -> None:

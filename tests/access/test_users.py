@@ -10,13 +10,9 @@ import httpx
 import pytest
 
 from core import clock
-from core.database import transaction
 from core.ids import encode_id
-from core.settings import get_settings
 from policies.roles import PARTNER_PERMISSIONS
-from services import demo
 from tests.access.callers import INVITE, PASSWORD, RESET, SIGN_IN, Caller, id_of, letters, newest_token, signed_in
-from web import auth
 
 Connection = asyncpg.Connection
 USER = "user { id version status roleNames directPermissions permissions passwordSetAt } userErrors { code field }"
@@ -31,13 +27,8 @@ NEW = "anna.new@demo.test"
 
 
 @pytest.fixture(autouse=True)
-async def world(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The demo users; nobody is trusted for longer than the moment, so that changes show at once."""
-    monkeypatch.setattr(auth, "TRUSTED_SECONDS", 0.0)
-    password = get_settings().demo_users_password()
-    async with transaction() as session:
-        await demo.seed(session, password=password)
-    return password
+def world(demo_world: str) -> str:
+    return demo_world
 
 
 @pytest.fixture

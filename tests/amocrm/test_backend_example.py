@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -13,11 +12,11 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-import uvicorn
 
 from core.settings import get_settings
 from tests.amocrm.conftest import Crm, run_messages
 from tests.amocrm.test_widget import post
+from tests.served import served
 from web.app import build
 
 EXAMPLE = Path(__file__).parents[2] / "client-examples" / "widget_backend.py"
@@ -26,12 +25,8 @@ EXAMPLE = Path(__file__).parents[2] / "client-examples" / "widget_backend.py"
 @pytest.fixture
 async def url(crm: Crm) -> AsyncIterator[str]:
     """The address of the application on a socket."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build(), log_level="warning", access_log=False, lifespan="off"))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    await serving
+    async with served(build()) as address:
+        yield address
 
 
 async def test_the_example_follows_an_install_through_its_life(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -14,7 +13,6 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-import uvicorn
 
 from core import crypto
 from core.database import transaction
@@ -26,6 +24,7 @@ from services import billing
 from tests.api import payload, run
 from tests.billing.conftest import STAFF
 from tests.billing.renewing import run_messages
+from tests.served import served
 from web.app import build
 
 ACCOUNT = "40802000000000000007"
@@ -351,12 +350,8 @@ async def test_a_long_statement_is_matched_in_chunks(office: Office, invoice: st
 @pytest.fixture
 async def url(office: Office) -> AsyncIterator[str]:
     """The address of the application on a socket."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build(), log_level="warning", access_log=False, lifespan="off"))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    await serving
+    async with served(build()) as address:
+        yield address
 
 
 async def test_the_example_sends_a_statement(office: Office, url: str, invoice: str, tmp_path: Path) -> None:

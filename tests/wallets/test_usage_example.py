@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
+from tests.served import served
 from tests.wallets.conftest import Backend
 from web.app import build
 
@@ -22,12 +21,8 @@ EXAMPLE = Path(__file__).parents[2] / "client-examples" / "usage_backend.py"
 @pytest.fixture
 async def url(backend: Backend) -> AsyncIterator[str]:
     """The address of the application on a socket."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(build(), log_level="warning", access_log=False, lifespan="off"))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    await serving
+    async with served(build()) as address:
+        yield address
 
 
 async def test_the_example_tells_its_story(backend: Backend, url: str) -> None:
