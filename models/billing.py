@@ -196,6 +196,8 @@ class Invoice(Keyed, Updated, Base):
         timeline_index("invoices"),
         Index("ix_invoices_install_recent", "install_id", text("id DESC")),
         Index("ix_invoices_status_recent", "status", text("id DESC")),
+        Index("ix_invoices_due", "due_at", "id"),
+        Index("ix_invoices_total", "total", "id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
