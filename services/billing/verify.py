@@ -114,6 +114,17 @@ INVARIANTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             GROUP BY s.id HAVING count(i.id) = 0
             """,
         ),
+        "prepayments_are_closed": (
+            "payment {id} was received as {value}, and no closing receipt of it is on its way",
+            """
+            SELECT p.id, p.receipt_method AS value FROM payments p JOIN invoices i ON i.id = p.invoice_id
+            WHERE p.receipt_method <> 'FULL_PAYMENT' AND p.status = 'CONFIRMED' AND i.status = 'PAID'
+                AND p.confirmed_at = (SELECT min(q.confirmed_at) FROM payments q WHERE q.invoice_id = i.id)
+                AND NOT EXISTS (
+                    SELECT FROM closing_receipts c WHERE c.payment_id = p.id
+                        AND (c.status <> 'WAITING' OR c.due_at > now() - interval '1 day'))
+            """,
+        ),
         "charged_only_while_open": (
             "invoice {id} is {value} and still to be charged",
             """

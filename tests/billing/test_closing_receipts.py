@@ -18,6 +18,7 @@ from domain.catalog import Term
 from domain.refunds import RefundedCoins, RefundedSubscription
 from gateways.tbank.emulator import TBankEmulator
 from services import billing
+from services.billing.verify import verify_billing
 from tests.api import payload
 from tests.billing.conftest import STAFF
 from tests.billing.renewing import DAY, END, START, run_messages
@@ -83,6 +84,8 @@ async def test_a_prepayment_is_closed_when_its_month_is_over(bank: TBankEmulator
     for expected in ([Outcome.DONE], []):
         assert await later(owner) == expected
     assert await owed(owner) == ("SENT", None)
+    async with transaction() as session:
+        assert await verify_billing(session) == []
     payment = bank.payments[paid]
     (first,), (closing,) = payment.receipts, payment.closing_receipts
     assert {item["PaymentMethod"] for item in first["Items"]} == {"full_prepayment"}

@@ -31,6 +31,7 @@ BREAK = {
     "product_id, term, 'TRIAL', seats, unit_price, currency, starts_at, ends_at, anchor_day FROM subscriptions",
     "install_shows_its_subscription": "UPDATE installs SET subscription_kind = 'NONE'",
     "renewed_for_what_was_paid": "UPDATE invoices SET subscription_id = NULL",
+    "prepayments_are_closed": "UPDATE payments SET receipt_method = 'FULL_PREPAYMENT' WHERE id = 1",
     "charged_only_while_open": "ALTER TABLE invoices DROP CONSTRAINT ck_invoices_charged_while_open; "
     "UPDATE invoices SET next_charge_at = now() WHERE id = 1",
 }
