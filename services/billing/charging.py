@@ -185,13 +185,20 @@ async def _about_to_send(payment_id: int, gateway_payment_id: str, service: Gate
     """Write down that the charge leaves now; gives the key of the card.
 
     Raises:
-        GatewayRefused: there is no card any more, or it is one of another merchant account than the payment's.
+        GatewayRefused: the money came otherwise, there is no card any more, or it is one of another merchant account
+            than the payment's.
+        InFlight: another process has sent it.
     """
     async with transaction() as session:
-        payment = await session.get_one(Payment, payment_id, with_for_update=LOCK)
+        invoice_id = (await session.get_one(Payment, payment_id)).invoice_id
+        invoice = await session.get_one(Invoice, invoice_id, with_for_update=LOCK)
+        payment = await session.get_one(Payment, payment_id, with_for_update=LOCK, populate_existing=True)
+        if payment.charge_sent_at is not None:
+            raise InFlight("the card is being charged")
         payment.gateway_payment_id = gateway_payment_id
         payment.charge_sent_at = payment.updated_at = clock.now()
-        invoice = await session.get_one(Invoice, payment.invoice_id)
+        if invoice.status != InvoiceStatus.CHARGING:
+            raise GatewayRefused(f"the invoice is {invoice.status}", "NOT_NEEDED")
         wanted = select(Subscription).where(
             Subscription.install_id == invoice.install_id, Subscription.status.in_(LIVE_SUBSCRIPTION)
         )

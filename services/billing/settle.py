@@ -64,11 +64,18 @@ async def follow_payment(
         await confirm_held(session, payment)
     elif payment.status in _REFUNDED:
         await refund_told(session, payment, state, invoice=invoice, install=install)
+    elif payment.status in _ENDED_UNPAID and _is_charged_otherwise(invoice, payment):
+        return
     elif payment.status in _ENDED_UNPAID and before != PaymentStatus.CONFIRMED:
         await _move(session, actor, invoice, InvoiceStatus.FAILED)
         if payment.method == PaymentMethod.RECURRING and invoice.status == InvoiceStatus.FAILED:
             assert install is not None
             await charge_declined(session, actor, invoice, install, payment)
+
+
+def _is_charged_otherwise(invoice: Invoice, payment: Payment) -> bool:
+    """Whether the stored card is being charged: a link that ends beside it says nothing of the invoice."""
+    return invoice.status == InvoiceStatus.CHARGING and payment.method != PaymentMethod.RECURRING
 
 
 async def follow_card(

@@ -16,14 +16,17 @@ from core import clock, tracing
 from core.database import transaction
 from core.principal import Principal
 from core.settings import Settings, get_settings
+from domain.billing import PaymentStatus
 from domain.periods import period_end
 from domain.renewals import next_charge
-from gateways.interface import GatewayUnanswered
+from gateways.interface import GatewayState, GatewayUnanswered
 from gateways.sandbox.client import EMPTY_CARD, LOST_CARD, SandboxGateway
 from services import billing
 from services.billing import charging
+from services.billing.invoices import InvoiceNotPayable
 from services.billing.locks import live_subscription
 from services.billing.orders import RENEWALS, withdraw
+from services.billing.payments import apply_state
 from services.billing.renewals import PERIOD_END
 from tests.billing.renewing import DAY, END, START, events, night, run_messages, state, subscribe
 
@@ -201,6 +204,19 @@ async def test_a_lost_answer_is_asked_about_and_never_charged_again(
     clock.travel(END + timedelta(minutes=3))
     await billing.repair_payment(payment["id"])
     assert await state(owner) == ("ACTIVE", "CHARGING"), "the gateway does not know yet"
+    # A link that ends beside the charge does not open the invoice to a second payment.
+    link = await owner.fetchval(
+        "INSERT INTO payments (partner_id, invoice_id, gateway, status, order_id, amount, currency) "
+        "SELECT partner_id, invoice_id, gateway, 'PENDING', 'link', amount, currency FROM payments WHERE id = $1 RETURNING id",
+        payment["id"],
+    )
+    ended = GatewayState(status=PaymentStatus.EXPIRED, gateway_status="DEADLINE_EXPIRED")
+    await apply_state(link, ended, source="test")
+    assert await state(owner) == ("ACTIVE", "CHARGING")
+    with pytest.raises(InvoiceNotPayable):
+        async with transaction(staff) as session:
+            renewal = await owner.fetchval("SELECT id FROM invoices WHERE kind = 'RENEWAL'")
+            await billing.refresh_payment_link(session, staff, invoice_id=renewal)
     clock.travel(END + charging.LOST_AFTER + timedelta(minutes=5))
     await billing.repair_payment(payment["id"])
     assert len(charges) == 1
@@ -262,6 +278,30 @@ async def test_two_runs_at_once_make_one_invoice_and_one_charge(owner: Any, worl
     await asyncio.gather(*[run(billing.lapse_due) for _ in range(8)])
     assert await owner.fetchval("SELECT count(*) FROM payments WHERE method = 'RECURRING'") == 1
     assert await state(owner) == ("ACTIVE", "PAID")
+
+
+async def test_a_charge_that_was_not_sent_is_called_off_where_the_money_came_otherwise(
+    owner: Any, world: Any, staff: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribe(owner, world, staff)
+    await night(owner, END - DAY)
+
+    async def unreachable(*_: Any) -> Any:
+        raise GatewayUnanswered("the line is dead")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SandboxGateway, "open", unreachable)
+        await night(owner, END + timedelta(minutes=1))
+    assert await state(owner) == ("ACTIVE", "CHARGING")
+    renewal = await owner.fetchval("SELECT id FROM invoices WHERE kind = 'RENEWAL'")
+    async with transaction(staff) as session:
+        await billing.mark_paid(session, staff, invoice_id=renewal, note="bank transfer")
+    clock.travel(END + timedelta(minutes=5))
+    await billing.repair_payment(await owner.fetchval("SELECT id FROM payments WHERE method = 'RECURRING'"))
+    charge = await owner.fetchrow("SELECT status, error_code FROM payments WHERE method = 'RECURRING'")
+    assert tuple(charge) == ("REJECTED", "NOT_NEEDED")
+    assert await state(owner) == ("ACTIVE", "PAID")
+    assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'payment.attention'") == 0
 
 
 async def test_a_partner_blocked_after_the_charge_was_planned_is_not_charged(
