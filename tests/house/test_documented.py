@@ -95,3 +95,14 @@ def test_every_page_that_is_linked_to_exists() -> None:
             if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists():
                 wrong.append(f"{named(page)}: {target}")
     assert not wrong
+
+
+def test_every_file_that_is_named_exists() -> None:
+    wrong = [
+        f"{named(page)}: {path}"
+        for page in PAGES
+        if "decisions" not in page.parts
+        for path in re.findall(r"(?<![\w./-])((?:[a-z_]+/)+[\w-]+\.(?:py|md|js|sh|graphql|yml))\b", code(page))
+        if not (HOUSE / path).exists() and not (page.parent / path).exists()
+    ]
+    assert not wrong
