@@ -41,10 +41,12 @@ class Entry:
 
     Parameters:
         second_factor: whether a second factor was shown too, to us or to the provider.
+        provider_session_hash: the session at the provider of single sign-on, which ends this one too.
     """
 
     method: SignInMethod
     second_factor: bool = False
+    provider_session_hash: str | None = None
 
 
 class PasswordLinkPurpose(StrEnum):

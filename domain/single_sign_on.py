@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 SECOND_FACTOR_METHODS = frozenset({"mfa", "otp", "hwk", "sc", "pop"})
 """Values of `amr` that stand for more than a password (RFC 8176): several factors, a one-time code, a key in hardware
@@ -17,6 +18,7 @@ class Identity:
     Parameters:
         subject: names the person at the issuer for ever, unlike the email.
         amr: how the person has signed in there.
+        session: names the session there (`sid`), where the provider tells of its end.
     """
 
     issuer: str
@@ -25,6 +27,7 @@ class Identity:
     email_verified: bool = False
     name: str | None = None
     amr: frozenset[str] = frozenset()
+    session: str | None = None
 
     @property
     def address(self) -> str | None:
@@ -36,6 +39,22 @@ class Identity:
     def tells_second_factor(self) -> bool:
         """Whether the provider has asked for a second factor."""
         return not SECOND_FACTOR_METHODS.isdisjoint(self.amr)
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """That somebody has signed out at the provider, proven.
+
+    Parameters:
+        subject, session: whose logout it is, or of which session; at least one is told.
+        number: names the logout; each counts once.
+    """
+
+    issuer: str
+    subject: str | None
+    session: str | None
+    number: str
+    issued_at: datetime
 
 
 def in_domains(address: str, domains: Collection[str]) -> bool:

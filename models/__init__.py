@@ -32,7 +32,7 @@ from models.effects import (
     OutboxMessage,
     ProductEvent,
 )
-from models.factors import OidcIdentity, RecoveryCode, SignInChallenge, TotpFactor
+from models.factors import OidcIdentity, OidcLogout, RecoveryCode, SignInChallenge, TotpFactor
 from models.installs import Install, OAuthToken, WidgetTokenUse
 from models.legal_entities import LegalEntity
 from models.mail import Mail, SandboxMail
@@ -90,6 +90,7 @@ __all__ = [
     "Module",
     "OAuthToken",
     "OidcIdentity",
+    "OidcLogout",
     "Onboarding",
     "OnboardingChange",
     "OnboardingStep",

@@ -131,7 +131,16 @@ class Session(Keyed, Base):
     """One sign-in; its refresh tokens are one family (ACC-1)."""
 
     __tablename__ = "sessions"
-    __table_args__ = (checked("kind", SessionKind), checked("method", SignInMethod), timeline_index("sessions"))
+    __table_args__ = (
+        checked("kind", SessionKind),
+        checked("method", SignInMethod),
+        timeline_index("sessions"),
+        Index(
+            "ix_sessions_provider_session",
+            "provider_session_hash",
+            postgresql_where=text("provider_session_hash IS NOT NULL"),
+        ),
+    )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
@@ -139,6 +148,7 @@ class Session(Keyed, Base):
     method: Mapped[SignInMethod] = mapped_column(StrEnumColumn(SignInMethod), server_default="PASSWORD")
     second_factor: Mapped[bool] = mapped_column(server_default=text("false"))
     cookie_hash: Mapped[str | None] = mapped_column(unique=True)
+    provider_session_hash: Mapped[str | None]
     expires_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

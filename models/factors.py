@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Integer, UniqueConstraint
+from sqlalchemy import ForeignKey, Integer, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.access import SignInMethod
@@ -50,6 +50,7 @@ class SignInChallenge(Keyed, Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     method: Mapped[SignInMethod] = mapped_column(StrEnumColumn(SignInMethod))
     token_hash: Mapped[str] = mapped_column(unique=True)
+    provider_session_hash: Mapped[str | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
     used_at: Mapped[datetime | None]
@@ -65,3 +66,12 @@ class OidcIdentity(Keyed, Base):
     issuer: Mapped[str]
     subject: Mapped[str]
     last_sign_in_at: Mapped[datetime | None]
+
+
+class OidcLogout(Base):
+    """That a provider's logout token was used; kept for longer than such a token is taken."""
+
+    __tablename__ = "oidc_logouts"
+
+    number_hash: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from html import escape
 from typing import Any
+from urllib.parse import parse_qs
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from core import clock
@@ -16,13 +17,16 @@ from core.crypto import Undecryptable, decrypt, encrypt, same
 from core.database import transaction
 from core.errors import UserError
 from core.logging import get_logger
+from core.rates import RateLimited, Rates
 from core.settings import get_settings
 from gateways.oidc import client as provider
 from gateways.oidc.emulator import Client, OidcEmulator, Person
+from gateways.oidc.logout import read_logout
 from gateways.oidc.metadata import OidcUnanswered
 from services import access
 from services.demo import DEMO_USERS
 from web.auth import cookie_of, drop_cookie, set_cookie
+from web.body import BodyTooLarge, read_body
 from web.pages import OIDC_PATH, SIGNED_OUT_PATH, ask_for_code, let_in, local_path, page, see
 
 OIDC_COOKIE = "kontora_oidc"
@@ -30,8 +34,13 @@ COOKIE_CONTEXT = "cookie.oidc"
 ON_THE_WAY = timedelta(minutes=10)
 LONGEST_PARAMETER_CHARS = 4_000
 TOLD_TO_NOBODY = 100
+LOGOUT_BODY_BYTES = 20_000
+# A provider sends one for each person and session; whoever forges them makes us ask for keys.
+LOGOUTS_A_MINUTE = 600
+NO_STORE = {"Cache-Control": "no-store"}
 
 log = get_logger("oidc")
+_rates = Rates()
 
 
 async def start(request: Request) -> Response:
@@ -93,6 +102,35 @@ async def _came_back(request: Request) -> Response:
     return ask_for_code(found, kept["next"]) if isinstance(found, access.Challenge) else let_in(found, kept["next"])
 
 
+async def logged_out(request: Request) -> Response:
+    """The provider tells that somebody has signed out there; the sessions that came from there end (2.5 to 2.8)."""
+    ours = provider.registration()
+    try:
+        _rates.take(request.client.host if request.client else "", LOGOUTS_A_MINUTE)
+        form = parse_qs((await read_body(request, LOGOUT_BODY_BYTES)).decode("ascii"))
+        tokens = form.get("logout_token", [])
+        if ours is None or len(tokens) != 1:
+            return _not_logged_out("send one logout_token, where single sign-on is set up")
+        logout = await read_logout(ours, tokens[0])
+        async with transaction() as session:
+            ended = await access.log_out(session, logout)
+    except RateLimited as error:
+        return _not_logged_out(error.message, 429)
+    except OidcUnanswered as error:
+        log.warning("provider unanswered", reason=error.message)
+        return _not_logged_out("the provider's keys are out of reach", 503)
+    except (BodyTooLarge, UnicodeDecodeError, UserError) as error:
+        told = "the body is not a form" if isinstance(error, UnicodeDecodeError) else error.message
+        log.warning("logout refused", reason=told)
+        return _not_logged_out(told)
+    log.info("logged out by the provider", sessions=ended)
+    return Response(headers=NO_STORE)
+
+
+def _not_logged_out(told: str, status: int = 400) -> Response:
+    return JSONResponse({"error": "invalid_request", "error_description": told}, status, NO_STORE)
+
+
 async def signed_out(_request: Request) -> Response:
     """After the end of a session that came from the provider: one is still signed in there."""
     ours = provider.registration()
@@ -126,6 +164,7 @@ def oidc_routes() -> list[BaseRoute]:
         Route(OIDC_PATH, start),
         Route(provider.CALLBACK_PATH, callback),
         Route(SIGNED_OUT_PATH, signed_out),
+        Route(provider.BACK_CHANNEL_LOGOUT_PATH, logged_out, methods=["POST"]),
     ]
     ours = provider.registration()
     if ours is not None and get_settings().oidc_issuer is None:

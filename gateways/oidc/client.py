@@ -11,22 +11,20 @@ from authlib.common.security import generate_token
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import JoseError
 
 from core import clock, http
 from core.crypto import keyed_hash
 from core.errors import UserError
 from core.settings import get_settings
 from domain.single_sign_on import Identity
-from gateways.oidc.metadata import Metadata, OidcUnanswered, get_json, keys_of, metadata_of, read_json
+from gateways.oidc.metadata import Metadata, OidcUnanswered, get_json, metadata_of, read_json
+from gateways.oidc.tokens import decoded
 
 EMULATOR_PATH = "/sandbox/oidc"
 CALLBACK_PATH = "/sign-in/oidc/callback"
+BACK_CHANNEL_LOGOUT_PATH = "/sign-in/oidc/logout"
 SANDBOX_CLIENT = "kontora"
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
-"""Signatures that only the provider can make: none without a key, none with a key that we hold too."""
-
 LEEWAY_SECONDS = 60
 LONGEST_SUBJECT_CHARS = 255
 STATE_CHARS, VERIFIER_CHARS = 43, 64
@@ -175,11 +173,7 @@ async def _proven(
 ) -> dict[str, Any]:
     """The claims of an ID token that holds (OpenID Connect Core, 3.1.3.7)."""
     try:
-        try:
-            token = jwt.decode(id_token, await keys_of(metadata), algorithms=list(ALGORITHMS))
-        except InvalidKeyIdError:
-            # The provider has changed its keys.
-            token = jwt.decode(id_token, await keys_of(metadata, again=True), algorithms=list(ALGORITHMS))
+        token = await decoded(metadata, id_token)
         claims = CodeIDToken(
             token.claims,
             token.header,
@@ -205,6 +199,7 @@ async def _userinfo(url: str, access_token: str, subject: str) -> dict[str, Any]
 
 def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
     email, name, amr = claims.get("email"), claims.get("name"), claims.get("amr") or []
+    sid = claims.get("sid")
     return Identity(
         issuer=issuer,
         subject=claims["sub"],
@@ -212,4 +207,5 @@ def _identity(issuer: str, claims: dict[str, Any]) -> Identity:
         email_verified=claims.get("email_verified") is True,
         name=name if isinstance(name, str) else None,
         amr=frozenset(method for method in amr if isinstance(method, str)),
+        session=sid if isinstance(sid, str) and sid else None,
     )

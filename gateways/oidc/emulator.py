@@ -22,6 +22,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode, UserInfo
+from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import KeySet, OctKey, RSAKey
 from starlette.applications import Starlette
@@ -33,6 +34,7 @@ from core import clock
 from core.crypto import same
 
 TOKEN_SECONDS = 300
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 FORM_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -190,6 +192,23 @@ class OidcEmulator:
         """Sign with a fresh key; the old one is published no more. A forger would keep its ``kid``."""
         self.key = _new_key(kid)
 
+    def logout_token(self, **claims: Any) -> str:
+        """What the provider would send when somebody signs out; a claim that is None is left out."""
+        now = int(clock.now().timestamp())
+        told = {
+            **{"iss": self.issuer, "aud": self.client.client_id, "iat": now, "exp": now + TOKEN_SECONDS},
+            **{"jti": generate_token(20), "events": {LOGOUT_EVENT: {}}, **claims},
+        }
+        header = {"alg": self.lies.algorithm, "kid": self.key.kid, "typ": "logout+jwt"}
+        kept = {name: value for name, value in told.items() if value is not None}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)
+            return jwt.encode(header, kept, self.signs_with(), algorithms=[self.lies.algorithm])
+
+    def signs_with(self) -> Any:
+        """Its key; or what an attacker has who takes the client's secret for the key of an HMAC."""
+        return OctKey.import_key(self.client.client_secret) if self.lies.algorithm == "HS256" else self.key
+
     async def _configuration(self, _request: Request) -> Response:
         self.calls.append("configuration")
         doors = {
@@ -208,6 +227,8 @@ class OidcEmulator:
                 "id_token_signing_alg_values_supported": ["RS256"],
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
                 "code_challenge_methods_supported": ["S256"],
+                "backchannel_logout_supported": True,
+                "backchannel_logout_session_supported": True,
             }
         )
 
@@ -380,8 +401,7 @@ class _IdTokens(OpenIDCode):
         return {"alg": self.emulator.lies.algorithm, "kid": self.emulator.key.kid}
 
     def resolve_client_private_key(self, client: Client) -> Any:
-        # What an attacker has who takes the client's secret, or the public key, for the key of an HMAC.
-        return OctKey.import_key(client.client_secret) if self.emulator.lies.algorithm == "HS256" else self.emulator.key
+        return self.emulator.signs_with()
 
     def get_client_claims(self, client: Client) -> dict[str, Any]:
         now = int(clock.now().timestamp())

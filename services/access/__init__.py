@@ -14,6 +14,7 @@ from services.access.failures import Refused
 from services.access.granting import LastSuperadmin, permissions_of
 from services.access.invitations import invite_user, send_password_link
 from services.access.oidc import sign_in_by_identity
+from services.access.oidc_logout import log_out
 from services.access.passwords import (
     PREPARE_RESET,
     change_password,
@@ -79,6 +80,7 @@ __all__ = [
     "end_session_of_user",
     "invite_user",
     "link_email",
+    "log_out",
     "own_factor",
     "own_sessions",
     "permissions_of",

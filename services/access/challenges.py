@@ -43,7 +43,9 @@ class Passed:
     entry: Entry
 
 
-async def challenge_of(session: AsyncSession, user: User, method: SignInMethod) -> Challenge | None:
+async def challenge_of(
+    session: AsyncSession, user: User, method: SignInMethod, *, provider_session_hash: str | None = None
+) -> Challenge | None:
     """What a user who has proved the first factor must answer; None for users without a second one."""
     if await factor_of(session, user.id) is None:
         return None
@@ -54,6 +56,7 @@ async def challenge_of(session: AsyncSession, user: User, method: SignInMethod) 
         user_id=user.id,
         method=method,
         token_hash=keyed_hash(token, CHALLENGE_PURPOSE),
+        provider_session_hash=provider_session_hash,
         expires_at=now + CHALLENGE_LIFE,
     )
     session.add(made)
@@ -81,7 +84,7 @@ async def pass_challenge(session: AsyncSession, *, challenge: str, shown: Shown)
         found.failures += 1
         return refused
     found.used_at = clock.now()
-    return Passed(user, Entry(found.method, second_factor=True))
+    return Passed(user, Entry(found.method, second_factor=True, provider_session_hash=found.provider_session_hash))
 
 
 async def verify_sign_in(session: AsyncSession, *, challenge: str, shown: Shown) -> SignedIn | Refused:

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
+from core.crypto import keyed_hash
 from core.principal import ANONYMOUS
 from core.settings import get_settings
 from domain.access import Entry, SignInMethod, UserKind, UserStatus
@@ -36,8 +37,16 @@ async def sign_in_by_identity(session: AsyncSession, identity: Identity) -> str 
     if isinstance(user, Refused):
         return user
     told = get_settings().oidc_trust_amr and identity.tells_second_factor
-    challenge = None if told else await challenge_of(session, user, SignInMethod.OIDC)
-    return challenge or await start_cookie_session(session, user, Entry(SignInMethod.OIDC, second_factor=told))
+    there = None if identity.session is None else provider_session_hash(identity.issuer, identity.session)
+    challenge = None
+    if not told:
+        challenge = await challenge_of(session, user, SignInMethod.OIDC, provider_session_hash=there)
+    return challenge or await start_cookie_session(session, user, Entry(SignInMethod.OIDC, told, there))
+
+
+def provider_session_hash(issuer: str, session_id: str) -> str:
+    """How the provider's name of a session is kept, for one provider's may be another's too."""
+    return keyed_hash(f"{issuer} {session_id}", "oidc_session")
 
 
 async def _user_of(session: AsyncSession, identity: Identity) -> User | Refused:

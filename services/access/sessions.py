@@ -154,6 +154,7 @@ async def _begin(
         method=entry.method,
         second_factor=entry.second_factor,
         cookie_hash=cookie_hash,
+        provider_session_hash=entry.provider_session_hash,
         expires_at=now + _lifetime(),
         last_used_at=now,
         created_at=now,

@@ -110,6 +110,7 @@ GIVEN: dict[str, Given] = {
     "POST /second-factor/recovery-codes": lambda _: {"data": {"code": "000000"}},
     "POST /second-factor/disable": lambda _: {"data": {"code": "000000"}},
     "POST /sign-in": lambda _: {"data": {"email": "who@demo.test", "password": "x"}},
+    "POST /sign-in/oidc/logout": lambda _: {"data": {"logout_token": "x.y.z"}},
     "POST /sign-out": lambda _: {"data": {}},
 }
 

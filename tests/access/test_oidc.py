@@ -137,6 +137,24 @@ async def test_a_staff_user_is_linked_at_the_first_sign_in_and_known_by_subject_
     assert (await provider.http.get("/")).headers["location"].startswith("/sign-in")
 
 
+LOGOUT = "/sign-in/oidc/logout"
+WRONG_LOGOUTS: tuple[dict[str, Any], ...] = (
+    {"iss": "https://evil.test"},
+    {"aud": "another"},
+    {"iat": None},
+    {"iat": 4_000_000_000},
+    {"iat": 1},
+    {"exp": None},
+    {"exp": 1},
+    {"jti": None},
+    {"events": None},
+    {"events": {"http://schemas.openid.net/event/other": {}}},
+    {"events": {"http://schemas.openid.net/event/backchannel-logout": "x"}},
+    {"nonce": "n"},
+    {"sub": None},
+    {"sub": ""},
+    {"sid": 5},
+)
 LIES = (
     (Lies(claims={"nonce": "another"}), 403),
     (Lies(claims={"nonce": None}), 403),
@@ -337,3 +355,71 @@ async def test_a_provider_that_is_another_or_gone_is_said(provider: Provider, mo
     setting(monkeypatch, oidc_issuer="http://127.0.0.1:9")
     gone = await provider.http.get("/sign-in/oidc")
     assert (gone.status_code, 'role="alert"' in gone.text) == (502, True)
+
+
+async def test_whoever_signs_out_at_the_provider_is_signed_out_here(
+    provider: Provider, owner: asyncpg.Connection
+) -> None:
+    async def told(token: str) -> int:
+        answer = await provider.http.post(LOGOUT, data={"logout_token": token})
+        assert answer.headers["cache-control"] == "no-store"
+        return answer.status_code
+
+    async def signed_in(sid: str | None) -> httpx.Cookies:
+        provider.emulator.lies = Lies(claims={"sid": sid} if sid else {})
+        provider.http.cookies.clear()
+        assert (await provider.sign_in()).status_code == 303
+        return httpx.Cookies(provider.http.cookies)
+
+    async def lives(cookies: httpx.Cookies) -> bool:
+        provider.http.cookies = cookies
+        return (await provider.http.get("/")).status_code == 200
+
+    laptop, phone, plain = await signed_in("one"), await signed_in("two"), await signed_in(None)
+    provider.emulator.lies = Lies()
+    password = await access_by_password(owner)
+    for wrong in WRONG_LOGOUTS:
+        assert await told(provider.emulator.logout_token(**{"sub": "7", **wrong})) == 400, wrong
+    for algorithm in ("none", "HS256"):
+        provider.emulator.lies = Lies(algorithm=algorithm)
+        assert await told(provider.emulator.logout_token(sub="7")) == 400, algorithm
+    provider.emulator.lies = Lies()
+    for nonsense in ("", "x.y.z", "x" * 30_000):
+        assert await told(nonsense) == 400
+    assert [await lives(one) for one in (laptop, phone, plain)] == [True] * 3
+    assert await told(provider.emulator.logout_token(sid="one", sub="8")) == 200, "nobody's session"
+    token = provider.emulator.logout_token(sid="one")
+    assert await told(token) == 200
+    assert [await lives(one) for one in (laptop, phone, plain)] == [False, True, True]
+    assert await told(token) == 400, "each counts once"
+    # Kept back, a logout ends nothing that was begun after it.
+    late = provider.emulator.logout_token(sub="7", iat=int(clock.now().timestamp()) - 300)
+    assert await told(late) == 200
+    assert await lives(phone)
+    provider.emulator.rotate()
+    assert await told(provider.emulator.logout_token(sub="7")) == 200
+    assert [await lives(one) for one in (phone, plain)] == [False, False]
+    assert await owner.fetchval("SELECT revoked_at FROM sessions WHERE id = $1", password) is None
+    reasons = await owner.fetch("SELECT after FROM audit_events WHERE action = 'session.revoke'")
+    assert len([row for row in reasons if "signed out at the provider" in row["after"]]) == 3
+
+
+async def access_by_password(owner: asyncpg.Connection) -> int:
+    """The number of a session that the provider has nothing to do with."""
+    async with transaction() as session:
+        found = await access.sign_in(session, email=EMAIL, password=PASSWORD)
+    assert isinstance(found, access.SignedIn)
+    return found.session.id
+
+
+async def test_a_sign_in_that_waits_for_its_code_ends_with_the_session_at_the_provider(
+    provider: Provider, owner: asyncpg.Connection
+) -> None:
+    await owner.execute(
+        "INSERT INTO totp_factors (user_id, secret_encrypted, confirmed_at) SELECT id, 'x', now() FROM users"
+    )
+    provider.emulator.lies = Lies(claims={"sid": "one"})
+    assert "/sign-in/code" in (await provider.sign_in()).headers["location"]
+    told = {"logout_token": provider.emulator.logout_token(sid="one", sub=None)}
+    assert (await provider.http.post(LOGOUT, data=told)).status_code == 200
+    assert await owner.fetchval("SELECT used_at FROM sign_in_challenges") is not None
