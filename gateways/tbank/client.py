@@ -42,7 +42,6 @@ HARD_DECLINES = frozenset(
 LONGEST_DESCRIPTION = 140
 PING_SECONDS = 5.0
 LONGEST_ITEM_NAME = 128
-LONGEST_ADDRESS = 64
 # A quantity has five digits at most before its point, and three behind it.
 MOST_QUANTITY = 100_000
 CLOSING_RECEIPT = "../cashbox/SendClosingReceipt"
@@ -236,10 +235,7 @@ def _registered(answer: Mapping[str, Any]) -> RegisteredReceipt:
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:
     """The 54-FZ receipt, FFD 1.05; its items sum to the amount."""
-    if receipt.email is not None and len(receipt.email) <= LONGEST_ADDRESS:
-        to = {"Email": receipt.email}
-    else:
-        to = {"Phone": receipt.phone or ""}
+    to = {"Phone": receipt.phone or ""} if receipt.email is None else {"Email": receipt.email}
     items = [_item(line, receipt.method) for line in receipt.lines]
     return {**to, "Taxation": get_settings().tbank_taxation, "Items": items}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.settings import get_settings
@@ -14,6 +14,9 @@ from domain.proration import receipt_amounts
 from domain.receipts import CLOSED, ReceiptMethod
 from gateways.interface import Receipt, ReceiptLine
 from models import ClosingReceipt, Contact, InvoiceLine, Payment
+
+# Of tag 1008; a longer email gets no receipt.
+LONGEST_ADDRESS_CHARS = 64
 
 
 async def receipt_of(session: AsyncSession, payment: Payment, *, part: Decimal | None = None) -> Receipt | None:
@@ -48,10 +51,11 @@ async def closing_receipt_of(session: AsyncSession, payment: Payment) -> Receipt
 
 async def _address(session: AsyncSession, partner_id: int) -> tuple[str | None, str | None]:
     """Where the partner's receipts go: its people in the order of their importance, an email before a phone."""
+    email = case((func.length(Contact.email) <= LONGEST_ADDRESS_CHARS, Contact.email)).label("email")
     known = (
-        select(Contact.email, Contact.phone)
-        .where(Contact.partner_id == partner_id, or_(Contact.email.is_not(None), Contact.phone.is_not(None)))
-        .order_by(Contact.email.is_(None), Contact.is_primary.desc(), Contact.id)
+        select(email, Contact.phone)
+        .where(Contact.partner_id == partner_id, or_(email.is_not(None), Contact.phone.is_not(None)))
+        .order_by(email.is_(None), Contact.is_primary.desc(), Contact.id)
         .limit(1)
     )
     row = (await session.execute(known)).one_or_none()

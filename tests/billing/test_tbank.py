@@ -395,3 +395,24 @@ async def test_a_refund_that_the_bank_is_making_is_not_asked_for_again(
     await billing.send_refund(refund_id)
     assert await owner.fetchval("SELECT status FROM refunds") == "SUCCEEDED"
     assert await owner.fetchval("SELECT refunded_amount FROM payments") == 100
+
+
+async def test_an_address_that_no_receipt_takes_hinders_no_payment(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONTORA_RECEIPT_EMAIL", "receipts@example.com")
+    get_settings.cache_clear()
+    add = "INSERT INTO contacts (partner_id, full_name, email, phone, is_primary) VALUES ($1, 'A', $2, $3, $4)"
+    await owner.execute(add, world.partner, f"{'a' * 60}@example.com", None, True)
+    told = []
+    for phone in (None, "+79990001122"):
+        if phone is not None:
+            await owner.execute(add, world.partner, f"{'b' * 60}@example.com", phone, False)
+        payment_id = await order(world, staff)
+        await billing.open_payment(payment_id)
+        (receipt,) = bank.payments[max(bank.payments)].receipts
+        told.append((receipt.get("Email"), receipt.get("Phone")))
+        async with transaction(staff) as session:
+            invoice_id = (await session.get_one(Payment, payment_id)).invoice_id
+            await billing.cancel_invoice(session, staff, invoice_id=invoice_id)
+    assert told == [("receipts@example.com", None), (None, "+79990001122")]
