@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,9 @@ from planner.scope import Scope, conditions_of, lateral, rows_sql, table_of
 from planner.selection import Selected, binding_of
 from planner.sources import ConnectionPart, Merged, RootConnection, RootNode, RootSingle
 from planner.write import fragment
+
+# Stands for all columns of a page that is kept.
+_ALL = "kept.*"
 
 
 @dataclass(slots=True)
@@ -75,8 +79,8 @@ class Draft:
         """Keep these rows; gives the name of the expression."""
         name = f"page{len(self.ctes)}"
         # The setting that policies ask is made first: the rows wait for it.
-        waiting = f"SELECT kept.* FROM scope CROSS JOIN LATERAL ({rows}) kept" if self.held else rows
-        self.ctes.append(f"{name} AS MATERIALIZED ({waiting})")
+        source = f"scope CROSS JOIN LATERAL ({rows})" if self.held else f"({rows})"
+        self.ctes.append(f"{name} AS MATERIALIZED (SELECT {_ALL} FROM {source} kept)")
         return name
 
     def finish(self, select: str, rows_from: str, write: Writer) -> Statement:
@@ -91,12 +95,24 @@ class Draft:
         if self.logged and self.scope.tables:
             constants = (self.operation_name, self.document_hash, self.fields)
             self.ctes += log_ctes(self.scope.principal, binds, constants, self.scope.seen)
+        self.ctes = [_narrowed(cte, " ".join([*self.ctes, select, rows_from])) for cte in self.ctes]
         unused = binds.unused(" ".join([*self.ctes, select, rows_from]))
         if unused:
             # PostgreSQL must see every parameter to know its type; nothing reads this one, so that it costs nothing.
             self.ctes.append(f"unused AS (SELECT {', '.join(unused)})")
         prefix = f"WITH {', '.join(self.ctes)} " if self.ctes else ""
         return Statement(f"{prefix}SELECT {select}{rows_from}", binds.slots, write)
+
+
+def _narrowed(cte: str, statement: str) -> str:
+    """A kept page with only the columns that the rest of the statement names: what is kept is copied, used or not."""
+    name = cte.partition(" ")[0]
+    rest = statement.replace(cte, "")
+    aliases = "|".join(set(re.findall(rf"\b{name} (\w+)", rest)))
+    if _ALL not in cte or not aliases or re.search(rf"(?<!\b{name} )\b({aliases})\b(?!\.\w)", rest):
+        return cte
+    named = sorted({column for _, column in re.findall(rf"\b({aliases})\.(\w+)", rest)})
+    return cte.replace(_ALL, ", ".join(f"kept.{column}" for column in named), 1)
 
 
 def compile_roots(draft: Draft, schema: GraphQLSchema, roots: list[Selected]) -> Statement:
