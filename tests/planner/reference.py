@@ -23,6 +23,7 @@ from strawberry.utils.str_converters import to_camel_case
 from core.errors import NotFound
 from core.ids import InvalidId, decode_id, encode_id
 from core.principal import Principal
+from models.security import SHARED_ROWS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.cursor import decode_cursor, decode_merged_cursor, encode_cursor, encode_merged_cursor
 from planner.pages import InvalidPage, days_before_now
@@ -340,8 +341,10 @@ class Reference:
 
     def within(self, table: Table, row: str = "") -> str | None:
         """The condition that a row, by its alias or by its table's name, is within the caller's reach."""
+        if table.name in SHARED_ROWS and (self.principal.is_tenant or self.principal.needs_grant):
+            return SHARED_ROWS[table.name]
         partner, me = (str(key or NO_PARTNER) for key in (self.principal.partner_id, self.principal.user_id))
-        return reach(table, row or table.name, self.principal, partner=partner, me=me)
+        return reach(table, row or table.name, self.principal, partner=f"{partner}::bigint", me=me)
 
     async def as_text(self, rows: list[Row], column: Any) -> dict[int, str]:
         """The order column's values as PostgreSQL writes them, by key."""
@@ -410,6 +413,8 @@ def _meets(value: Any, term: Any, wanted: Any) -> bool:
         return value in [_plain(item) for item in wanted]
     if value is None:
         return False
+    if term.kind == "listed":
+        return decode_id(wanted, term.id_of)[1] in value
     if term.id_of is not None:
         return bool(value == decode_id(wanted, term.id_of)[1])
     if term.kind == "equals":

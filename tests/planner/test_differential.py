@@ -85,8 +85,9 @@ async def compare(world: asyncpg.Connection, caller: Principal, operation: Opera
     source, variables = operation.source, operation.variables
     document = parse(source)
     assert not validate(PLANNER.schema_for(caller), document), source
-    answer = await PLANNER.execute(source, None, variables, caller, allow_mutation=False, run_mutation=no_mutation)
+    # First, for the compiled one may write down that it looked.
     result = await Reference(SCHEMA, world, caller).execute(source, variables)
+    answer = await PLANNER.execute(source, None, variables, caller, allow_mutation=False, run_mutation=no_mutation)
     if result.errors:
         # A refusal of the whole: a page, cursor or id that cannot be right.
         assert answer.errors, (source, variables, result.errors)
