@@ -202,8 +202,8 @@ class AuditEvent(Node):
     entity_id: Any = column(models.AuditEvent.entity_id, "Number of the object.")
     request_id: Any = column(models.AuditEvent.request_id, "Request in which it happened.")
     ip: Any = column(models.AuditEvent.ip, "Address it came from.", requires="user:pii")
-    before: Any = column(models.AuditEvent.before, "What it was; secrets masked.")
-    after: Any = column(models.AuditEvent.after, "What it became; secrets masked.")
+    before: Any = column(models.AuditEvent.before, "What it was; secrets and personal data masked.")
+    after: Any = column(models.AuditEvent.after, "What it became; secrets and personal data masked.")
     created_at: Any = column(models.AuditEvent.created_at, "When.")
     actor_user: Any = to_one(
         "schema.access.User", models.AuditEvent.actor_user_id, "The user who did it.", requires="user:read"
