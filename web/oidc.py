@@ -20,7 +20,8 @@ from core.logging import get_logger
 from core.rates import RateLimited, Rates
 from core.settings import get_settings
 from gateways.oidc import client as provider
-from gateways.oidc.emulator import Client, OidcEmulator, Person
+from gateways.oidc.accounts import Client, Person
+from gateways.oidc.emulator import OidcEmulator
 from gateways.oidc.logout import read_logout
 from gateways.oidc.metadata import OidcUnanswered
 from services import access

@@ -23,7 +23,8 @@ from core.principal import SYSTEM
 from core.settings import Settings, get_settings
 from domain.factors import FRESH_SIGN_IN
 from gateways.oidc import metadata
-from gateways.oidc.emulator import Client, Lies, OidcEmulator, Person
+from gateways.oidc.accounts import Client, Person
+from gateways.oidc.emulator import Lies, OidcEmulator
 from services import access
 from web import auth
 from web.app import build
