@@ -12,7 +12,7 @@ import binascii
 import itertools
 import re
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -33,7 +33,6 @@ from models.security import partner_predicate, scope_column
 from planner.answer import Answer
 from planner.cursor import encode_cursor
 from planner.document import Operation
-from planner.kept import Kept
 from planner.projection import permissions_of, project
 from planner.run import Planner
 from planner.scope import table_of
@@ -103,12 +102,11 @@ class Tally:
 
 
 class PlansAnew(Planner):
-    """Reads no document twice, and plans each anew: what was planned before has both walls in it."""
+    """Reads no document twice, and plans each anew: what the product's planner has planned has both walls in it."""
 
     def prepare(self, source: str, operation_name: str | None, principal: Principal) -> Operation | Answer:
-        """The operation as the product's planner knows it, without its plans."""
-        found = planner.prepare(source, operation_name, principal)
-        return found if isinstance(found, Answer) else replace(found, plans=Kept(1))
+        """The operation as the product's planner knows it."""
+        return planner.prepare(source, operation_name, principal)
 
 
 def _differing(before: str | None, told: str) -> str:
