@@ -112,8 +112,9 @@ class _Search:
         best: dict[int, Match] = {}
         for row in await self.reader.fetch(statement, *(self.given[name] for name in names)):
             match = Match(row["id"], row["by_person"], float(row["score"]))
-            if match.partner_id not in best or match.score > best[match.partner_id].score:
-                best[match.partner_id] = match
+            other = best.get(match.partner_id, match)
+            by_person = match.by_person and other.by_person
+            best[match.partner_id] = Match(match.partner_id, by_person, max(match.score, other.score))
         return list(best.values())
 
 
@@ -140,7 +141,9 @@ async def _found(search: _Search, typed: str, *, people: bool) -> list[Match]:
         given[f"escaped{of}"] = re.sub(r"([\\%_])", r"\\\1", text)
         given[f"pieces{of}"] = pieces(text, common) or pieces(text, frozenset())
         given[f"sets{of}"] = ["\n".join(whole) for whole in pieces_with_a_wrong_letter(asked, common)]
-    like = [sql.likeness(people=side) for side in sides]
+    # Without such pieces the text is short, or like a common one, of which the newest rows have enough.
+    ways = ["trigrams"] if given["sets"] else ["newest", "trigrams"]
+    like = [sql.likeness(people=side, by=by) for by in ways for side in sides]
     return await search.run(*parts) or await search.run(*wrong) or await search.run(*like)
 
 

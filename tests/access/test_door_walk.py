@@ -115,6 +115,10 @@ GIVEN: dict[str, Given] = {
 }
 
 
+# These answer with rows of one's own that name the key; an own row may go astray and name another's.
+OWN_ROWS_BY_KEY = frozenset({"GET /api/v1/events"})
+
+
 @dataclass(frozen=True)
 class Door:
     """A route with one of its methods."""
@@ -181,6 +185,8 @@ async def world(owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> a
         await owner.execute("SET LOCAL session_replication_role = replica")
         await owner.execute(
             f"""
+            -- As if written long ago: such events are told, whatever number transactions have come to.
+            UPDATE product_events SET order_xid = 0;
             UPDATE users SET kind = CASE WHEN partner_id IS NULL THEN 'STAFF' ELSE 'PARTNER' END;
             UPDATE sessions SET revoked_at = NULL, expires_at = now() + interval '1 day' WHERE id = {OWN};
             UPDATE api_tokens SET revoked_at = NULL, expires_at = now() + interval '1 day' WHERE id = {OWN};
@@ -237,12 +243,11 @@ async def test_no_door_leads_to_the_other_partner(http: httpx.AsyncClient, world
             status, text = await told(key)
             assert status != 500, (door, who, text)
             seen = decoded(text.replace(f"{MARK} {key}", "").replace(f"{MARK.lower()}{key}", ""))
-            if door.takes_ids:
+            if door.takes_ids and door.name not in OWN_ROWS_BY_KEY:
                 absent = await told(ABSENT)
                 assert (status, decoded(text).replace(str(key), str(ABSENT))) == (absent[0], decoded(absent[1])), (
                     door,
                     who,
                 )
-                seen = seen.replace(str(key), "")
-            assert not LEAK.search(seen), (door, who, text)
+            assert not LEAK.search(seen.replace(str(key), "") if door.takes_ids else seen), (door, who, text)
     assert await digests(world) == before, "a row of the other partner has changed"
