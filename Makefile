@@ -2,6 +2,8 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+# Without compiled modules each process takes seconds of compiling to start, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
