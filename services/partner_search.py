@@ -141,9 +141,7 @@ async def _found(search: _Search, typed: str, *, people: bool) -> list[Match]:
         given[f"escaped{of}"] = re.sub(r"([\\%_])", r"\\\1", text)
         given[f"pieces{of}"] = pieces(text, common) or pieces(text, frozenset())
         given[f"sets{of}"] = ["\n".join(whole) for whole in pieces_with_a_wrong_letter(asked, common)]
-    # Without such pieces the text is short, or like a common one, of which the newest rows have enough.
-    ways = ["trigrams"] if given["sets"] else ["newest", "trigrams"]
-    like = [sql.likeness(people=side, by=by) for by in ways for side in sides]
+    like = [sql.likeness(people=side) for side in sides]
     return await search.run(*parts) or await search.run(*wrong) or await search.run(*like)
 
 

@@ -14,8 +14,6 @@ from functools import cache
 RANKED = 200
 # Where each piece of a text is common, so is the text, mostly: then the newest rows have enough of it.
 NEWEST = 5_000
-# The same for a text that is like a common one; comparing takes longer than looking for a part.
-NEWEST_COMPARED = 1_000
 # How much of a query's trigrams some stretch of a text must have to be like it; the operator `%>` asks the setting.
 LIKENESS = "current_setting('pg_trgm.word_similarity_threshold')::real"
 
@@ -106,15 +104,12 @@ def wrong_letter(*, people: bool) -> str:
     return _BEST.format(score=_LIKE, candidates=candidates, ranked="ALL", having=f"HAVING max({_LIKE}) >= {LIKENESS}")
 
 
-def likeness(*, people: bool, by: str) -> str:
-    """Texts of which some stretch is like the query: one wrong letter in five leaves half of the trigrams.
-
-    Parameters:
-        by: what narrows the rows down: ``trigrams``, or ``newest``.
-    """
+def likeness(*, people: bool) -> str:
+    """Texts of which some stretch is like the query: one wrong letter in five leaves half of the trigrams."""
     row, table = ("c", "contacts") if people else ("p", "partners")
-    rows = f"(SELECT * FROM {table} ORDER BY id DESC LIMIT {NEWEST_COMPARED})" if by == "newest" else table
-    candidates = (_PEOPLE if people else _CARDS).format(rows=rows, matches=f"{row}.search_text %> CAST(:asked AS text)")
+    candidates = (_PEOPLE if people else _CARDS).format(
+        rows=table, matches=f"{row}.search_text %> CAST(:asked AS text)"
+    )
     return _BEST.format(score=_LIKE, candidates=candidates, ranked=RANKED, having="")
 
 

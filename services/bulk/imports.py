@@ -94,11 +94,12 @@ class ImportTable:
 
 
 def require_import(actor: Principal, kind: BulkOperationKind) -> None:
-    """Refuse who may not write such rows.
+    """Refuse who may not import, or not write such rows.
 
     Raises:
-        Forbidden: the permission is missing.
+        Forbidden: a permission is missing.
     """
+    require(actor, "bulk_operation:write", f"BulkOperationKind.{kind}")
     require(actor, _PERMISSIONS[kind], f"BulkOperationKind.{kind}")
 
 

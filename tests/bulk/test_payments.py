@@ -131,4 +131,7 @@ async def test_it_takes_its_own_permission(staff: httpx.AsyncClient, work: Work,
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN")
     answer = await staff.post("/graphql", json={"query": APPLY, "variables": {"input": {"id": dry["id"]}}})
     assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    await owner.execute("DELETE FROM user_permissions WHERE permission = 'bulk_operation:write'")
+    partners = await staff.post("/api/v1/import/partners", content=b"name\nx\n")
+    assert (partners.status_code, partners.json()["error"]["code"]) == (403, "FORBIDDEN"), "importing needs its own too"
     assert await owner.fetchval("SELECT count(*) FROM bulk_operations") == 1

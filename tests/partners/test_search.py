@@ -136,17 +136,6 @@ async def test_a_card_and_its_person_match_as_one_partner(owner: asyncpg.Connect
     assert float(match["score"]) > 2, "the person's name begins with it"
 
 
-async def test_a_common_word_with_a_wrong_letter_is_found_among_the_newest(owner: asyncpg.Connection) -> None:
-    await owner.execute("INSERT INTO partners (name) SELECT 'Студия ' || n FROM generate_series(1, 30) n")
-    await owner.execute("INSERT INTO partners (name) SELECT 'Vega ' || n FROM generate_series(1, 30) n")
-    every = frozenset(pieces_of(fold("Студия")))
-    for side in (False, True):
-        partner_search._common_pieces[side] = (math.inf, every)
-    assert len(found := await names("стюдия")) == 20
-    assert {name.split()[0] for name in found} == {"Студия"}
-    partner_search._common_pieces.clear()
-
-
 async def test_more_than_a_page_begins_with_it_and_a_filter_leaves_the_last(owner: asyncpg.Connection) -> None:
     await owner.execute(
         "INSERT INTO partners (name, status, status_reason) SELECT 'Салон ' || n, "
