@@ -35,11 +35,12 @@ bench: $(VENV)/installed-dev  ## Measure, and write bench/RESULTS.md; BENCH="rea
 graphiql: $(VENV)/installed  ## Build GraphiQL's assets from npm
 	@web/graphiql/build.sh
 
-generated: $(VENV)/installed  ## Write schema.graphql, docs/permissions.md and docs/settings.md anew
+generated: $(VENV)/installed  ## Write schema.graphql and docs/{permissions,settings,events,tables}.md anew
 	@$(BIN)/kontora export-schema schema.graphql
 	@$(BIN)/kontora permission-matrix docs/permissions.md
 	@$(BIN)/kontora settings-reference docs/settings.md
 	@$(BIN)/kontora events-reference docs/events.md
+	@$(BIN)/kontora tables-reference docs/tables.md
 
 lock: $(VENV)/installed  ## Write the lock files anew from pyproject.toml; LOCK=--upgrade takes new versions
 	@$(COMPILE) $(LOCK) --extra build -o requirements.lock

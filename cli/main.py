@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cli.factors import reset_second_factor
 from cli.migrate import migrate
-from cli.reference import events_reference, export_schema, permission_matrix, settings_reference
+from cli.reference import events_reference, export_schema, permission_matrix, settings_reference, tables_reference
 from cli.schedule import schedule
 from cli.serve import serve
 from cli.tokens import refresh_tokens
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 for command in (
     *(up, serve, work, schedule, migrate, create_superadmin, reset_second_factor, seed_demo),
-    *(export_schema, permission_matrix, settings_reference, events_reference),
+    *(export_schema, permission_matrix, settings_reference, events_reference, tables_reference),
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 

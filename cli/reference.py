@@ -1,7 +1,9 @@
-"""`kontora export-schema`, `permission-matrix`, `settings-reference`, `events-reference`: generated from the code."""
+"""`kontora export-schema` and the references of permissions, settings, events and tables: generated from the code."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic.fields import FieldInfo
+from sqlalchemy import Table, make_url
 
 from core.settings import SECTIONS, Settings
 
@@ -34,6 +37,11 @@ def settings_reference(to: Target = None) -> None:
 def events_reference(to: Target = None) -> None:
     """Write every event that products hear of, with its data and how its signature is checked, as Markdown."""
     _write(events_text(), to)
+
+
+def tables_reference(to: Target = None) -> None:
+    """Write every table with its columns and what it points at, as Markdown with Mermaid diagrams."""
+    _write(tables_text(), to)
 
 
 def schema_text() -> str:
@@ -92,6 +100,45 @@ def events_text() -> str:
         fields = [_row([f"`{field}`", meaning]) for field, meaning in kind.fields.items()]
         lines += [_row(["data", "meaning"]), _row(["---"] * 2), *fields] if fields else ["Its data is empty."]
     return "\n".join(lines) + "\n"
+
+
+def tables_text() -> str:
+    """Every table by the module that declares it: what a row is, and an entity-relationship diagram."""
+    import models
+
+    lines = ["# Tables", "", GENERATED, ""]
+    lines += ["Constraints and indexes are in `models/`; `models/security.py` says whose rows they are."]
+    by_module: dict[str, list[Any]] = defaultdict(list)
+    for mapper in models.Base.registry.mappers:
+        by_module[mapper.class_.__module__].append(mapper.class_)
+    for module, classes in sorted(by_module.items()):
+        classes.sort(key=lambda cls: cls.__tablename__)
+        lines += ["", f"## {module.removeprefix('models.').replace('_', ' ')}", "", _said(sys.modules[module]), ""]
+        lines += [f"- `{cls.__tablename__}`: {_said(cls)}" for cls in classes]
+        lines += ["", "```mermaid", "erDiagram", *(line for cls in classes for line in _entity(cls.__table__)), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _entity(table: Table) -> list[str]:
+    """A table of a Mermaid diagram, and the lines to the tables that its foreign keys point at."""
+    dialect = make_url("postgresql+asyncpg://").get_dialect()()
+    lines = [f"    {table.name} {{"]
+    for column in table.columns:
+        kind = str(column.type.compile(dialect=dialect)).lower()
+        # Mermaid knows neither spaces nor commas in a type.
+        kind = re.sub(r"\(\d+, \d+\)", "", kind.replace("timestamp with time zone", "timestamptz")).replace(" ", "_")
+        keys = [*(["PK"] if column.primary_key else []), *(["FK"] if column.foreign_keys else [])]
+        lines.append(" ".join(["       ", kind, column.name, *([", ".join(keys)] if keys else [])]))
+    lines.append("    }")
+    for key in sorted(table.foreign_key_constraints, key=lambda key: sorted(key.column_keys)):
+        one = "|o" if any(table.columns[name].nullable for name in key.column_keys) else "||"
+        lines.append(f'    {key.referred_table.name} {one}--o{{ {table.name} : "{", ".join(key.column_keys)}"')
+    return lines
+
+
+def _said(documented: Any) -> str:
+    """The first sentence of a docstring."""
+    return str(documented.__doc__).partition("\n\n")[0].strip()
 
 
 def _fields_by_permission() -> dict[str, dict[str, list[str]]]:

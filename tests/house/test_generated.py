@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.reference import events_text, permissions_text, schema_text, settings_text
+from cli.reference import events_text, permissions_text, schema_text, settings_text, tables_text
 
 HOUSE = Path(__file__).parents[2]
 
@@ -19,6 +19,7 @@ HOUSE = Path(__file__).parents[2]
         ("docs/permissions.md", permissions_text),
         ("docs/settings.md", settings_text),
         ("docs/events.md", events_text),
+        ("docs/tables.md", tables_text),
     ],
 )
 def test_generated_files_are_current(name: str, text: Callable[[], str]) -> None:
