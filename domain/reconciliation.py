@@ -23,11 +23,13 @@ def differences(
 
     Parameters:
         theirs: the gateway's state in our words; None where its word moves nothing.
-        their_amount: what the payment is over at the gateway; None where not told, or where it tells of a refund.
+        their_amount: what the payment is over at the gateway, or how much of it was given back; None where not told.
     """
     found = []
     if theirs is not None and theirs != ours:
-        found.append((DifferenceKind.STATE, theirs in PAYMENT_TRANSITIONS[ours]))
+        # That some of the money went back, and not how much, cannot be booked.
+        untold = theirs == PaymentStatus.PARTIALLY_REFUNDED and their_amount is None
+        found.append((DifferenceKind.STATE, theirs in PAYMENT_TRANSITIONS[ours] and not untold))
     refunded = theirs in (PaymentStatus.REFUNDED, PaymentStatus.PARTIALLY_REFUNDED)
     if their_amount is not None and not refunded and their_amount != amount:
         # Money that is over another amount than asked is for a person, whatever the state.

@@ -123,9 +123,10 @@ class GatewayState:
     Parameters:
         status: our state; None where the gateway's is unknown to us or changes nothing.
         gateway_status: the gateway's own word.
-        amount: of the payment, or what was refunded; None where not told.
+        amount: of the payment, or, of one that was given back in part, what was given back; None where not told.
         rebill_id: key of the stored card, for later charges; secret.
         refunding: whether it is giving money back at this moment.
+        repeatable: whether a refund that is asked for again under its key is known to give nothing back twice.
         receipt: where a cash register tells of a receipt; such a message moves no payment.
         raw: the whole answer without personal data.
     """
@@ -143,6 +144,7 @@ class GatewayState:
     error_code: str | None = None
     error_message: str | None = None
     refunding: bool = False
+    repeatable: bool = False
     receipt: RegisteredReceipt | None = None
     raw: dict[str, Any] = field(default_factory=dict)
 
@@ -189,11 +191,14 @@ class Gateway(Protocol):
     async def cancel(
         self, gateway_payment_id: str, amount: Decimal, key: str, receipt: Receipt | None = None
     ) -> GatewayState:
-        """Give money back; ``key`` makes a repeat harmless.
+        """Give money back; ``key`` makes a repeat harmless where the payment's state is ``repeatable``.
 
         Parameters:
             receipt: of what is given back, for a part of the payment; the whole needs none.
         """
+
+    async def refund_refusal(self, gateway_payment_id: str) -> GatewayRefused | None:
+        """Why the last refund that the gateway had taken on came to nothing; None where it knows of none."""
 
     async def confirm(self, gateway_payment_id: str, amount: Decimal) -> GatewayState:
         """Take money that is held."""

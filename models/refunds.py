@@ -14,7 +14,8 @@ from models.base import Base, Coins, Currency, Keyed, Money, StrEnumColumn, Upda
 class Refund(Keyed, Updated, Base):
     """An amount of a payment that is given back; one at a time a payment is under way.
 
-    ``key`` is what the gateway knows it by, so that a repeat gives nothing back twice.
+    ``key`` is what the gateway knows it by, so that a repeat gives nothing back twice; not every kind of payment knows
+    it. ``accepted_at`` is when the gateway first said that it was giving the money back.
     """
 
     __tablename__ = "refunds"
@@ -28,9 +29,10 @@ class Refund(Keyed, Updated, Base):
             "uq_refunds_open",
             "payment_id",
             unique=True,
-            postgresql_where=text("status IN ('PENDING', 'UNKNOWN')"),
+            postgresql_where=text("status IN ('PENDING', 'UNKNOWN', 'IN_DOUBT')"),
         ),
         Index("ix_refunds_open_since", "updated_at", postgresql_where=text("status IN ('PENDING', 'UNKNOWN')")),
+        Index("ix_refunds_status_recent", "status", text("id DESC")),
         Index("ix_refunds_payment_recent", "payment_id", text("id DESC")),
         Index("ix_refunds_partner_recent", "partner_id", text("id DESC")),
         timeline_index("refunds"),
@@ -51,6 +53,9 @@ class Refund(Keyed, Updated, Base):
     coins_taken: Mapped[Coins] = mapped_column(server_default="0")
     requested_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     sent_at: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+    resolved_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    resolution_note: Mapped[str | None]

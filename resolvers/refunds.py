@@ -14,7 +14,7 @@ from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
 from resolvers.values import money
-from schema.refunds import PaymentRefundInput, PaymentRefundPayload, RefundPreview
+from schema.refunds import PaymentRefundInput, PaymentRefundPayload, RefundPreview, RefundResolveInput
 from services import billing
 
 
@@ -50,6 +50,18 @@ async def payment_refund(context: MutationContext, input: PaymentRefundInput) ->
     return {"refund": refund.id, "payment": refund.payment_id}
 
 
+async def refund_resolve(context: MutationContext, input: RefundResolveInput) -> dict[str, Any]:
+    """Say what came of a refund that is IN_DOUBT, as you saw it at the gateway; nothing is sent (INV-2)."""
+    refund = await billing.resolve_refund(
+        context.session,
+        context.actor,
+        refund_id=key_of(input.id, "Refund", "id"),
+        outcome=input.outcome,
+        note=input.note,
+    )
+    return {"refund": refund.id, "payment": refund.payment_id}
+
+
 @strawberry.type(description="Queries of refunds beyond the tables.")
 class RefundQueries:
     """Queries of refunds beyond the tables."""
@@ -62,3 +74,4 @@ class RefundMutations:
     """Mutations of refunds."""
 
     payment_refund: Any = mutation(payment_refund, PaymentRefundPayload, requires="payment:refund")
+    refund_resolve: Any = mutation(refund_resolve, PaymentRefundPayload, requires="payment:refund")

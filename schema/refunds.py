@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 
 import models
-from domain.refunds import RefundedCoins, RefundedSubscription
+from domain.refunds import RefundedCoins, RefundedSubscription, RefundOutcome, RefundStatus
 from planner.binding import (
     Money,
     Node,
@@ -25,9 +25,9 @@ from planner.binding import (
     value,
 )
 from planner.scalars import Decimal
-from schema.payload import MoneyInput, Payload
+from schema.payload import KeyedInput, MoneyInput, Payload
 
-for _enum in (RefundedCoins, RefundedSubscription):
+for _enum in (RefundedCoins, RefundedSubscription, RefundOutcome, RefundStatus):
     graphql_enum(_enum)
 
 RefundFilter = filter_input(
@@ -52,9 +52,15 @@ class Refund(Node):
     subscription: Any = column(models.Refund.subscription, "What it does to the subscription that was paid.")
     coins: Any = column(models.Refund.coins, "What it does to coins that were bought.")
     coins_taken: Any = column(models.Refund.coins_taken, "Coins taken back for it.")
-    error_code: Any = column(models.Refund.error_code, "The gateway's code of a refusal.")
-    error_message: Any = column(models.Refund.error_message, "What the gateway said of a refusal.")
+    error_code: Any = column(models.Refund.error_code, "The gateway's code of a refusal, or NO_ANSWER while in doubt.")
+    error_message: Any = column(
+        models.Refund.error_message, "What the gateway said of a refusal, or why it is in doubt."
+    )
     sent_at: Any = column(models.Refund.sent_at, "When the gateway was last told of it.")
+    accepted_at: Any = column(models.Refund.accepted_at, "When the gateway said that it was giving the money back.")
+    resolution_note: Any = column(
+        models.Refund.resolution_note, "What somebody found out about it where nothing else could tell; else null."
+    )
     settled_at: Any = column(models.Refund.settled_at, "When it succeeded or failed.")
     created_at: Any = column(models.Refund.created_at, "When it was asked for.")
     updated_at: Any = column(models.Refund.updated_at, "When it last changed.")
@@ -67,6 +73,12 @@ class Refund(Node):
         "schema.access.User",
         models.Refund.requested_by_user_id,
         "Who asked for it; null where it was made at the gateway.",
+        requires="user:read",
+    )
+    resolved_by: Any = to_one(
+        "schema.access.User",
+        models.Refund.resolved_by_user_id,
+        "Who found out what came of it; null where nobody had to.",
         requires="user:read",
     )
 
@@ -86,6 +98,15 @@ class PaymentRefundInput(MoneyInput):
     coins: RefundedCoins = strawberry.field(
         default=RefundedCoins.TAKE_BACK, description="What becomes of coins that were bought."
     )
+
+
+@strawberry.input(description="What came of a refund that was in doubt.")
+class RefundResolveInput(KeyedInput):
+    """What came of a refund that was in doubt."""
+
+    id: strawberry.ID = strawberry.field(description="The refund; it is IN_DOUBT.")
+    outcome: RefundOutcome = strawberry.field(description="What you saw at the gateway.")
+    note: str = strawberry.field(description="Where you saw it, in one line; kept with the refund.")
 
 
 @plain(requires="", description="A refund as it stands.")

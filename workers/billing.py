@@ -18,7 +18,7 @@ from services.billing.closing import CLOSE, CONFIRM
 from services.billing.closing_receipts import SEND as CLOSE_RECEIPT
 from services.billing.payments import REFRESH, InFlight
 from services.billing.reconciliation import RECONCILE
-from services.billing.refunding import SEND
+from services.billing.refund_sending import SEND
 from services.billing.settle import ATTENTION
 from services.billing.statements import MATCH
 from services.billing.statements import match_statement as match_statement_chunk

@@ -80,7 +80,7 @@ class SandboxGateway:
 
     async def state(self, gateway_payment_id: str) -> GatewayState:
         """Nothing new: this gateway tells all that it knows in notifications."""
-        return GatewayState(status=None, gateway_status="NEW", gateway_payment_id=gateway_payment_id)
+        return GatewayState(status=None, gateway_status="NEW", gateway_payment_id=gateway_payment_id, repeatable=True)
 
     async def find(self, order_id: str) -> GatewayState | None:
         """Nothing: opening cannot go unanswered here."""
@@ -97,6 +97,10 @@ class SandboxGateway:
             amount=amount,
             raw={"status": "REFUNDED"},
         )
+
+    async def refund_refusal(self, gateway_payment_id: str) -> GatewayRefused | None:
+        """None: money is given back at once."""
+        return None
 
     async def confirm(self, gateway_payment_id: str, amount: Decimal) -> GatewayState:
         """Nothing: no money is ever held here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urljoin
@@ -46,6 +47,9 @@ LONGEST_ITEM_NAME = 128
 MOST_QUANTITY = 100_000
 CLOSING_RECEIPT = "../cashbox/SendClosingReceipt"
 RECEIPT = "RECEIPT"
+# Where a payment came from (`Params` of GetState); a refund by the SBP does not know its ExternalRequestId again.
+SOURCE = "Source"
+SBP = "qrsbp"
 # A prepayment has no price to add the tax to: the tax is calculated from the whole (tag 1199).
 CALCULATED = {"vat5": "vat105", "vat7": "vat107", "vat10": "vat110", "vat20": "vat120", "vat22": "vat122"}
 PRIVATE_KEYS = frozenset({"Token", "RebillId", "ExpDate", "CardId", "Data", "DATA", "Receipt"})
@@ -104,7 +108,7 @@ class TBankGateway:
 
     async def state(self, gateway_payment_id: str) -> GatewayState:
         """`GetState`."""
-        return _state(await self._call("GetState", {"PaymentId": gateway_payment_id}))
+        return _asked(await self._call("GetState", {"PaymentId": gateway_payment_id}))
 
     async def find(self, order_id: str) -> GatewayState | None:
         """`CheckOrder`: the newest payment of the order."""
@@ -118,17 +122,23 @@ class TBankGateway:
         if not payments:
             return None
         newest = max(payments, key=lambda payment: int(payment.get("PaymentId", 0)))
-        return _state({**newest, "OrderId": order_id})
+        return _asked({**newest, "OrderId": order_id})
 
     async def cancel(
         self, gateway_payment_id: str, amount: Decimal, key: str, receipt: Receipt | None = None
     ) -> GatewayState:
-        """`Cancel`: in full or in part; the same ``key`` gives the money back once. A part has a receipt of its own."""
+        """`Cancel`: in full or in part; but for the SBP a ``key`` gives back once. A part has a receipt of its own."""
         parameters: dict[str, Any] = {"PaymentId": gateway_payment_id, "Amount": minor_units(amount)}
         parameters["ExternalRequestId"] = key
         if receipt is not None:
             parameters["Receipt"] = _receipt(receipt)
         return _state(await self._call("Cancel", parameters))
+
+    async def refund_refusal(self, gateway_payment_id: str) -> GatewayRefused | None:
+        """`GetQrState`: the SBP's refusal of the last refund."""
+        answer = await self._call("GetQrState", {"PaymentId": gateway_payment_id})
+        code = str(answer.get("QrCancelCode") or "")
+        return GatewayRefused(str(answer.get("QrCancelMessage") or "") or "the SBP refused", code) if code else None
 
     async def confirm(self, gateway_payment_id: str, amount: Decimal) -> GatewayState:
         """`Confirm`: the whole amount that is held."""
@@ -217,6 +227,14 @@ def _state(answer: Mapping[str, Any]) -> GatewayState:
         receipt=_registered(answer) if gateway_status == RECEIPT else None,
         raw={name: value for name, value in answer.items() if name not in PRIVATE_KEYS},
     )
+
+
+def _asked(answer: Mapping[str, Any]) -> GatewayState:
+    """The answer to a question: its amount is the payment's, and says nothing of how much of it was given back."""
+    state = _state(answer)
+    sources = [param.get("Value") for param in answer.get("Params") or () if param.get("Key") == SOURCE]
+    told = None if state.status == PaymentStatus.PARTIALLY_REFUNDED else state.amount
+    return replace(state, amount=told, repeatable=bool(sources) and SBP not in sources)
 
 
 def _registered(answer: Mapping[str, Any]) -> RegisteredReceipt:

@@ -22,6 +22,7 @@ from gateways.tbank.token import token
 FIRST_PAYMENT_ID = 3_093_639_567
 PAN = "220138******0013"
 EXPIRY = "1230"
+SBP = "qrsbp"
 
 
 @dataclass
@@ -34,8 +35,11 @@ class EmulatedPayment:
     two_stage: bool
     notification_url: str | None
     recurrent: bool
+    source: str = "cards"
     status: str = "NEW"
     left: int = 0
+    going_back: int = 0
+    refused_because: str | None = None
     rebill_id: int | None = None
     cancels: dict[str, dict[str, Any]] = field(default_factory=dict)
     receipts: list[dict[str, Any]] = field(default_factory=list)
@@ -73,9 +77,8 @@ class TBankEmulator:
         self.payments: dict[str, EmulatedPayment] = {}
         self.calls: list[str] = []
         self.lost_answers = 0
+        self.lost_calls = 0
         self.internal_errors = 0
-        # As by the SBP: money goes back later, and no repeat is recognised.
-        self.slow_refunds = False
         self._ids = itertools.count(FIRST_PAYMENT_ID)
         self._rebills = itertools.count(101_709)
         self._documents = itertools.count(4_501)
@@ -86,6 +89,7 @@ class TBankEmulator:
             "Confirm": self._confirm,
             "Cancel": self._cancel,
             "Charge": self._charge,
+            "GetQrState": self._get_qr_state,
             "SendClosingReceipt": self._send_closing_receipt,
         }
         doors = ("/v2/{method}", "/cashbox/{method}")
@@ -94,6 +98,10 @@ class TBankEmulator:
     def lose_answers(self, count: int = 1) -> None:
         """Do the next ``count`` calls, but let their answers be lost."""
         self.lost_answers = count
+
+    def lose_calls(self, count: int = 1) -> None:
+        """Never get the next ``count`` calls."""
+        self.lost_calls = count
 
     def notification(self, payment_id: str, status: str | None = None) -> str:
         """The signed notification of a payment's state, or of another one for tests of disorder."""
@@ -117,9 +125,14 @@ class TBankEmulator:
         body["Token"] = token(body, self.password)
         return orjson.dumps(body).decode()
 
-    async def pay(self, payment_id: str) -> list[str]:
-        """The customer pays: AUTHORIZED and CONFIRMED are told at the same time, in any order."""
+    async def pay(self, payment_id: str, *, source: str = "cards") -> list[str]:
+        """The customer pays: AUTHORIZED and CONFIRMED are told at the same time, in any order.
+
+        Parameters:
+            source: "qrsbp" for the SBP, by which money goes back later and no repeat of a refund is recognised.
+        """
         payment = self.payments[payment_id]
+        payment.source = source
         payment.status = "AUTHORIZED" if payment.two_stage else "CONFIRMED"
         payment.left = payment.amount
         told = ["AUTHORIZED"] if payment.two_stage else ["CONFIRMED", "AUTHORIZED"]
@@ -136,6 +149,23 @@ class TBankEmulator:
         payment = self.payments[payment_id]
         payment.status = "DEADLINE_EXPIRED"
         return await self._notify(payment, ["DEADLINE_EXPIRED"])
+
+    async def end_refund(self, payment_id: str, *, refused: str | None = None) -> list[str]:
+        """The SBP has given back what was on its way, or refuses to, and the bank tells of what was given back.
+
+        Parameters:
+            refused: the SBP's code of the refusal.
+        """
+        payment = self.payments[payment_id]
+        payment.refused_because = refused
+        if refused is None:
+            payment.left -= payment.going_back
+        payment.going_back = 0
+        if not payment.left:
+            payment.status = "REFUNDED"
+        else:
+            payment.status = "PARTIAL_REFUNDED" if payment.left < payment.amount else "CONFIRMED"
+        return [] if refused is not None else await self._notify(payment, [payment.status])
 
     async def register(self, payment_id: str, receipt: dict[str, Any], *, error: str | None = None) -> list[str]:
         """The cash register has printed a receipt of a payment, or refused to."""
@@ -168,6 +198,9 @@ class TBankEmulator:
 
     async def _serve(self, request: Request) -> Response:
         method = request.path_params["method"]
+        if self.lost_calls:
+            self.lost_calls -= 1
+            return Response(status_code=504)
         self.calls.append(method)
         try:
             body = orjson.loads(await request.body())
@@ -215,7 +248,17 @@ class TBankEmulator:
         return {**_told(payment), "PaymentURL": f"{self.base_url}/new/{payment.payment_id}"}
 
     def _get_state(self, body: dict[str, Any]) -> dict[str, Any]:
-        return {**_told(self._payment(body)), "Message": "OK", "Params": [{"Key": "Route", "Value": "ACQ"}]}
+        payment = self._payment(body)
+        params = [{"Key": "Route", "Value": "ACQ"}, {"Key": "Source", "Value": payment.source}]
+        return {**_told(payment), "Message": "OK", "Params": params}
+
+    def _get_qr_state(self, body: dict[str, Any]) -> dict[str, Any]:
+        payment = self._payment(body)
+        if payment.source != SBP:
+            raise _Refused("3", "Платеж не через СБП")
+        refused = payment.refused_because
+        told = {} if refused is None else {"QrCancelCode": refused, "QrCancelMessage": "Возврат отклонен банком"}
+        return {**_told(payment), "Message": "OK", **told}
 
     def _check_order(self, body: dict[str, Any]) -> dict[str, Any]:
         order_id = body.get("OrderId")
@@ -247,7 +290,7 @@ class TBankEmulator:
     def _cancel(self, body: dict[str, Any]) -> dict[str, Any]:
         payment = self._payment(body)
         key = body.get("ExternalRequestId")
-        if key in payment.cancels:
+        if key in payment.cancels and payment.source != SBP:
             return payment.cancels[key]
         original = payment.left or payment.amount
         amount = body.get("Amount", original)
@@ -257,11 +300,12 @@ class TBankEmulator:
             if not 0 < amount <= payment.left:
                 raise _Refused("251", "Неверная сумма")
             payment.receipts += _checked_receipt(body, amount)
+            if payment.source == SBP:
+                payment.status, payment.going_back = "ASYNC_REFUNDING", amount
+                return {**_told(payment), "OriginalAmount": original, "NewAmount": original - amount, "Message": "OK"}
             payment.left -= amount
             whole, part = ("REVERSED", "PARTIAL_REVERSED") if payment.status == "AUTHORIZED" else _REFUNDS
             payment.status = part if payment.left else whole
-            if self.slow_refunds:
-                payment.status, key = "ASYNC_REFUNDING", None
         else:
             raise _Refused("4", "Не удалось изменить статус платежа")
         answer = {**_told(payment), "OriginalAmount": original, "NewAmount": payment.left, "Message": "OK"}

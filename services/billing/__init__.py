@@ -28,8 +28,8 @@ from services.billing.plan_change import (
     set_price,
     undo_change,
 )
-from services.billing.refunding import ask_for_open_refunds, send_refund
-from services.billing.refunds import RefundQuote, preview_refund, request_refund
+from services.billing.refund_sending import ask_for_open_refunds, send_refund
+from services.billing.refunds import RefundQuote, preview_refund, request_refund, resolve_refund
 from services.billing.renewals import issue_due_renewals
 from services.billing.renewing import bill_renewal, plan_charge, set_auto_renew
 from services.billing.repair import close_payment, confirm_payment, repair_payment
@@ -84,6 +84,7 @@ __all__ = [
     "remove_seats",
     "repair_payment",
     "request_refund",
+    "resolve_refund",
     "resume_subscription",
     "retry_closing_receipt",
     "send_closing_receipt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import exists, func, or_, select, update
@@ -19,6 +20,7 @@ from domain.effects import OutboxStatus
 from gateways.interface import GatewayRefused, GatewayState, OpenRequest
 from gateways.registry import gateway
 from models import Invoice, OutboxMessage, Payment
+from services.billing.attention import call_a_person
 from services.billing.locks import IN_FLIGHT, LOCK, lock_payment
 from services.billing.payment_log import log_state
 from services.billing.receipts import receipt_of
@@ -127,6 +129,10 @@ async def advance(session: AsyncSession, payment_id: int, state: GatewayState, *
     """Move a payment to the state told, and what hangs on it; None, or why nothing moved (INV-3)."""
     install, invoice, payment = await lock_payment(session, payment_id)
     _remember(payment, state)
+    untold = state.status == PaymentStatus.PARTIALLY_REFUNDED and state.amount is None
+    if untold:
+        # The money came, and a part of it went back; how much, a notification tells or a person finds out.
+        state = replace(state, status=PaymentStatus.CONFIRMED)
     kept = await follow_card(session, payment, state, invoice=invoice, install=install)
     stays = _stays(payment, state)
     if stays is not None:
@@ -138,6 +144,8 @@ async def advance(session: AsyncSession, payment_id: int, state: GatewayState, *
     payment.error_code, payment.error_message = state.error_code, state.error_message
     log_state(session, payment, before, state.gateway_status, source)
     await follow_payment(session, SYSTEM, payment, before, state, invoice=invoice, install=install)
+    if untold:
+        await call_a_person(session, payment, "a part of the money was given back at the gateway, and not by us")
     return None
 
 

@@ -14,12 +14,13 @@ from core.principal import Principal
 from domain import fields
 from domain.billing import InvoiceKind, PaymentMethod
 from domain.invoice_actions import REFUNDABLE, refund_blocked
-from domain.refunds import OPEN_REFUND, RefundedCoins, RefundedSubscription, RefundStatus
+from domain.refunds import OPEN_REFUND, RefundedCoins, RefundedSubscription, RefundOutcome, RefundStatus
 from models import Install, Invoice, Payment, Refund
 from policies.scopes import require
 from services import audit
 from services.billing.locks import live_subscription
-from services.billing.refunding import SEND, settle_refund
+from services.billing.refund_sending import SEND
+from services.billing.refunding import fail_refund, settle_refund
 from services.billing.take_back import take_back, taken_back_at_most
 from services.loading import load
 from services.outbox import enqueue
@@ -37,6 +38,12 @@ class RefundTooLarge(Conflict):
     """More than is left of the payment."""
 
     code = "REFUND_EXCEEDS_PAYMENT"
+
+
+class RefundNotInDoubt(Conflict):
+    """Only a refund of which nothing else can tell is settled by a person's word."""
+
+    code = "REFUND_NOT_IN_DOUBT"
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,34 @@ async def request_refund(
     else:
         key = f"{SEND}:{payment.id}"
         await enqueue(session, SEND, {"refundId": refund.id}, ordering_key=key, partner_id=refund.partner_id)
+    return refund
+
+
+async def resolve_refund(
+    session: AsyncSession, actor: Principal, *, refund_id: int, outcome: RefundOutcome, note: str
+) -> Refund:
+    """Say what came of a refund that is in doubt, as somebody found out at the gateway.
+
+    Parameters:
+        note: where it was seen; kept with the refund.
+
+    Raises:
+        NotFound: no such refund in the actor's scope.
+        RefundNotInDoubt: it is under way, or ended.
+        InvalidValue: the note is not fit.
+    """
+    require(actor, "payment:refund", "Mutation.refundResolve")
+    note = fields.line(note, "note", most_chars=LONGEST_REASON)
+    found = await load(session, actor, Refund, refund_id)
+    install, invoice, payment = await _locked(session, actor, found.payment_id)
+    refund = await load(session, actor, Refund, refund_id, lock=True)
+    if refund.status != RefundStatus.IN_DOUBT:
+        raise RefundNotInDoubt(f"the refund is {refund.status}", field=fields.path("id"))
+    refund.resolved_by_user_id, refund.resolution_note = actor.user_id, note
+    if outcome == RefundOutcome.GIVEN_BACK:
+        await settle_refund(session, actor, refund, payment, invoice, install)
+    else:
+        await fail_refund(session, actor, refund, invoice, code=None, message=None)
     return refund
 
 

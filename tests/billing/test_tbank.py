@@ -371,32 +371,6 @@ async def test_opening_by_the_request_and_the_worker_at_once_sends_one_init(
     assert bank.calls == ["Init"]
 
 
-async def test_a_refund_that_the_bank_is_making_is_not_asked_for_again(
-    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
-) -> None:
-    payment_id = await order(world, staff)
-    await billing.open_payment(payment_id)
-    (bank_id,) = bank.payments
-    await bank.pay(bank_id)
-    await run_notifications(owner)
-    async with transaction(staff) as session:
-        made = await billing.request_refund(
-            session, staff, payment_id=payment_id, amount=Decimal(100), reason="Asked",
-            subscription=RefundedSubscription.KEEP, coins=RefundedCoins.LEAVE,
-        )  # fmt: skip
-        refund_id = made.id
-    bank.slow_refunds = True
-    for _ in range(3):
-        await billing.send_refund(refund_id)
-        clock.travel(clock.now() + timedelta(minutes=5))
-    assert bank.calls.count("Cancel") == 1, "by the SBP a second request is a second refund"
-    assert await owner.fetchval("SELECT status FROM refunds") == "UNKNOWN"
-    bank.payments[bank_id].status = "PARTIAL_REFUNDED"
-    await billing.send_refund(refund_id)
-    assert await owner.fetchval("SELECT status FROM refunds") == "SUCCEEDED"
-    assert await owner.fetchval("SELECT refunded_amount FROM payments") == 100
-
-
 async def test_an_address_that_no_receipt_takes_hinders_no_payment(
     bank: TBankEmulator, world: Any, staff: Principal, owner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
