@@ -1,20 +1,16 @@
-"""Actors of the audit trail: sealing, months, and the proof of the chain (ACC-6)."""
+"""Actors of the audit trail: sealing and months (ACC-6)."""
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 from core.database import transaction
 from core.logging import get_logger
 from core.principal import SYSTEM
 from services import audit_chain, audit_months
-from services.audit_verify import verify_audit
 from workers.outbox import Message, stepwise_handler
-from workers.upkeep import JOB_ATTEMPTS, report_violations
 
 # A run that finds more to do leaves it to the next one, a minute later.
 SEGMENTS_A_RUN = 50
-VERIFY_LEASE = timedelta(hours=1)
+JOB_ATTEMPTS = 3
 
 log = get_logger("workers.audit")
 
@@ -41,12 +37,3 @@ async def keep_audit_months(_message: Message) -> None:
         if month is None:
             break
         log.info("a month of the audit trail was let go", month=month.isoformat())
-
-
-@stepwise_handler("audit.verify", queue="default", max_attempts=JOB_ATTEMPTS, lease=VERIFY_LEASE)
-async def check_audit(message: Message) -> None:
-    """Prove the chain; violations become a dead letter of this job."""
-    async with transaction(SYSTEM) as session:
-        trail = await verify_audit(session)
-    report_violations(message, trail.violations)
-    log.info("audit trail verified", events=trail.sealed, unsealed=trail.unsealed, anchor=trail.anchor)

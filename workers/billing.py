@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +22,7 @@ from services.billing.settle import ATTENTION
 from services.billing.statements import MATCH
 from services.billing.statements import match_statement as match_statement_chunk
 from services.outbox import PermanentFailure
+from workers.chunks import chunk_by_chunk
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
 REPAIRS_A_RUN = 200
@@ -91,7 +91,7 @@ async def send_closing_receipt(message: Message) -> None:
 @stepwise_handler("closing_receipts.send", queue="default", max_attempts=3, lease=timedelta(minutes=30))
 async def plan_closing_receipts(_message: Message) -> None:
     """Send the closing receipts that are due on their way; those that nobody told of wait for a person."""
-    await _chunk_by_chunk(billing.plan_closing_receipts)
+    await chunk_by_chunk(billing.plan_closing_receipts)
     async with transaction() as session:
         await billing.give_up_unanswered_receipts(session, REPAIRS_A_RUN)
 
@@ -99,12 +99,7 @@ async def plan_closing_receipts(_message: Message) -> None:
 @stepwise_handler(MATCH, queue="default", max_attempts=10, lease=timedelta(minutes=10))
 async def match_statement(message: Message) -> None:
     """Match the sums of a bank statement, a transaction a chunk."""
-    statement_id = message.payload["bankStatementId"]
-    while True:
-        async with transaction() as session:
-            done = await match_statement_chunk(session, statement_id)
-        if not done:
-            return
+    await chunk_by_chunk(lambda session: match_statement_chunk(session, message.payload["bankStatementId"]))
 
 
 @stepwise_handler(RECONCILE, max_attempts=5, lease=timedelta(minutes=30))
@@ -122,7 +117,7 @@ async def reconcile_yesterday(_message: Message) -> None:
 @stepwise_handler("billing.cancel_lapsed", queue="default", max_attempts=3)
 async def cancel_lapsed(_message: Message) -> None:
     """Cancel orders of changes that nobody paid in time, a transaction a chunk (SUB-5)."""
-    await _chunk_by_chunk(billing.cancel_lapsed)
+    await chunk_by_chunk(billing.cancel_lapsed)
 
 
 @stepwise_handler(CHARGE, max_attempts=3)
@@ -137,33 +132,25 @@ async def charge_invoice(message: Message) -> None:
 @stepwise_handler("renewals.issue", queue="default", max_attempts=3, lease=timedelta(minutes=30))
 async def issue_renewals(_message: Message) -> None:
     """Issue the invoices of the periods that end soon, a transaction a chunk."""
-    await _chunk_by_chunk(billing.issue_due_renewals)
+    await chunk_by_chunk(billing.issue_due_renewals)
 
 
 @stepwise_handler("renewals.charge", queue="default", max_attempts=3, lease=timedelta(minutes=30))
 async def plan_charges(_message: Message) -> None:
     """Send the charges that are due on their way."""
-    await _chunk_by_chunk(billing.plan_due_charges)
+    await chunk_by_chunk(billing.plan_due_charges)
 
 
 @stepwise_handler("subscriptions.notify", queue="default", max_attempts=3, lease=timedelta(minutes=30))
 async def notify_ending(_message: Message) -> None:
     """Announce the ends that come near."""
-    await _chunk_by_chunk(billing.notify_ending)
+    await chunk_by_chunk(billing.notify_ending)
 
 
 @stepwise_handler("subscriptions.lapse", queue="default", max_attempts=3, lease=timedelta(minutes=30))
 async def lapse_subscriptions(_message: Message) -> None:
     """End what has run out."""
-    await _chunk_by_chunk(billing.lapse_due)
-
-
-async def _chunk_by_chunk(work: Callable[[AsyncSession], Awaitable[int]]) -> None:
-    """Each chunk is a transaction of its own, so a worker that is killed leaves nothing half done."""
-    while True:
-        async with transaction() as session:
-            if not await work(session):
-                return
+    await chunk_by_chunk(billing.lapse_due)
 
 
 @outbox_handler(ATTENTION, max_attempts=1)

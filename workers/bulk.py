@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import transaction
 from services import bulk
+from workers.chunks import chunk_by_chunk
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
 ATTEMPTS = 3
@@ -27,11 +27,7 @@ async def run(message: Message) -> None:
 @stepwise_handler(bulk.MATCH, max_attempts=10, lease=timedelta(minutes=10), queue="default")
 async def match_payments(message: Message) -> None:
     """Match the sums of an import of payments, a transaction a chunk (INV-5)."""
-    while True:
-        async with transaction() as session:
-            done = await bulk.match_chunk(session, message.payload["bulkOperationId"])
-        if not done:
-            return
+    await chunk_by_chunk(lambda session: bulk.match_chunk(session, message.payload["bulkOperationId"]))
 
 
 @outbox_handler("bulk_operations.expire", max_attempts=ATTEMPTS)

@@ -13,6 +13,7 @@ HANDLER_MODULES = (
     "workers.events",
     "workers.mail",
     "workers.partner_documents",
+    "workers.proofs",
     "workers.upkeep",
     "workers.wallets",
 )

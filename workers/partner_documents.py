@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.database import transaction
 from services import partner_documents
+from workers.chunks import chunk_by_chunk
 from workers.outbox import Message, stepwise_handler
 
 
@@ -16,9 +16,6 @@ async def inspect(message: Message) -> None:
 @stepwise_handler("partner_documents.sweep", max_attempts=3)
 async def sweep(_message: Message) -> None:
     """Give up documents whose file never came, and erase files whose time is over."""
-    abandoned = 1
-    while abandoned:
-        async with transaction() as session:
-            abandoned = await partner_documents.abandon(session)
+    await chunk_by_chunk(partner_documents.abandon)
     while await partner_documents.purge():
         pass

@@ -1,4 +1,4 @@
-"""Actors of the scheduled housekeeping: expiry and invariants."""
+"""Actors of the scheduled housekeeping: what expires, and whether gateways are there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import transaction
 from core.logging import get_logger
-from ledger.verify import verify
-from services import access_grants, invariants, mail, monitoring, retention
-from services.billing.verify import verify_billing
-from services.outbox import PermanentFailure
-from workers.outbox import Message, outbox_handler, stepwise_handler
+from services import access_grants, mail, monitoring, retention
+from workers.chunks import chunk_by_chunk
+from workers.outbox import Message, stepwise_handler
 
 JOB_ATTEMPTS = 3
 
@@ -55,41 +52,5 @@ async def expire_access_grants(message: Message) -> None:
     await _until_none(message, access_grants.expire)
 
 
-@outbox_handler("outbox.verify", max_attempts=JOB_ATTEMPTS)
-async def verify_outbox(session: AsyncSession, message: Message) -> None:
-    """Report messages that nobody takes, as a dead letter of this job."""
-    report_violations(message, await invariants.stuck_outbox(session))
-
-
-@outbox_handler("ledger.verify", max_attempts=JOB_ATTEMPTS)
-async def verify_ledger(session: AsyncSession, message: Message) -> None:
-    """Prove the coin journal; violations become a dead letter of this job (WAL-2)."""
-    report_violations(message, await verify(session))
-
-
-@outbox_handler("billing.verify", max_attempts=JOB_ATTEMPTS)
-async def check_billing(session: AsyncSession, message: Message) -> None:
-    """Prove what must hold of billing; violations become a dead letter of this job (INV-1)."""
-    report_violations(message, await verify_billing(session))
-
-
-def report_violations(message: Message, violations: list[str]) -> None:
-    """Let a job that found violations end as a dead letter that names them.
-
-    Raises:
-        PermanentFailure: there are some.
-    """
-    if violations:
-        log.error("an invariant is violated", job=message.kind, violations=violations)
-        raise PermanentFailure("; ".join(violations))
-
-
 async def _until_none(message: Message, delete: Callable[[AsyncSession], Awaitable[int]]) -> None:
-    total = 0
-    while True:
-        async with transaction() as session:
-            deleted = await delete(session)
-        total += deleted
-        if not deleted:
-            break
-    log.info("expired", job=message.kind, rows=total)
+    log.info("expired", job=message.kind, rows=await chunk_by_chunk(delete))

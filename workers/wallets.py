@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import transaction
 from services import wallets
 from services.wallets.notices import LOW
 from services.wallets.recorded import RECORDED
 from services.wallets.top_up import TOP_UP
+from workers.chunks import chunk_by_chunk
 from workers.outbox import Message, outbox_handler, stepwise_handler
 
 CHUNK_ROWS = 500
@@ -49,12 +49,4 @@ async def sweep_top_ups(session: AsyncSession, _message: Message) -> None:
 async def expire(_message: Message) -> None:
     """End holds and bonus coins whose time is over, a transaction a chunk."""
     for work in (wallets.expire_holds, wallets.expire_lots):
-        await _until_none(work)
-
-
-async def _until_none(work: Callable[[AsyncSession, int], Awaitable[int]]) -> None:
-    while True:
-        async with transaction() as session:
-            done = await work(session, CHUNK_ROWS)
-        if not done:
-            return
+        await chunk_by_chunk(partial(work, limit=CHUNK_ROWS))

@@ -22,8 +22,9 @@ from services.audit_verify import BadAnchor, Trail, verify_audit
 from services.outbox import PermanentFailure
 from tests.cli.test_commands import kontora
 from tests.factories.world import a_partner
-from workers.audit import check_audit, keep_audit_months, seal_audit
+from workers.audit import keep_audit_months, seal_audit
 from workers.outbox import Message
+from workers.proofs import check_audit
 
 Connection = asyncpg.Connection
 INSERT = "INSERT INTO audit_events (actor, action, entity_type, entity_id) VALUES ('system', $1, 'X', 1) RETURNING id"
