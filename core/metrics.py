@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 OTHER = "other"
 # Paths are a label, so there must be few of them: each door by its first word.
 DOORS = frozenset(
     {
-        *("graphql", "api", "webhooks", "pay", "health", "metrics", "sandbox", "static"),
+        *("graphql", "api", "webhooks", "pay", "health", "metrics", "sandbox", "static", "storage"),
         *("invoice-documents", "partner-documents", "bulk-operations"),
-        *("sign-in", "sign-out", "set-password", "forgotten-password", "amocrm"),
+        *("sign-in", "sign-out", "signed-out", "second-factor", "set-password", "forgotten-password", "amocrm"),
     }
 )
 
 REGISTRY = CollectorRegistry()
+# Since when the process lives, its memory, CPU and open files, under their usual names.
+ProcessCollector(registry=REGISTRY)
 REQUESTS = Counter("kontora_requests", "Requests answered by this process.", ("door", "status"), registry=REGISTRY)
 SECONDS = Histogram(
     "kontora_request_seconds", "Time to the end of the answer.", ("door",), buckets=BUCKETS, registry=REGISTRY

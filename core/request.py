@@ -45,6 +45,11 @@ def current_request() -> RequestInfo:
     return info
 
 
+def known_request() -> RequestInfo | None:
+    """The request being served, if there is one."""
+    return _current.get()
+
+
 def enter_request(info: RequestInfo) -> None:
     """Make ``info`` the request of the current task."""
     _current.set(info)

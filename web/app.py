@@ -22,9 +22,10 @@ from resolvers.mutation import run_mutation
 from resolvers.root import planner
 from web.amocrm import amocrm_routes
 from web.auth import principal_of_scope
+from web.body import BodyTooLarge, NotAForm
 from web.bulk import bulk_routes
 from web.documents import document_routes
-from web.errors import broken, refused
+from web.errors import broken, refused, unread
 from web.events import event_routes
 from web.external import external_routes
 from web.factor_pages import factor_routes
@@ -91,7 +92,8 @@ def routes() -> list[BaseRoute]:
 def build() -> ASGIApp:
     """The application."""
     endpoint = _endpoint()
-    rest = Starlette(routes=routes(), exception_handlers={HTTPException: refused, Exception: broken}, lifespan=lifespan)
+    handlers = {HTTPException: refused, BodyTooLarge: unread, NotAForm: unread, Exception: broken}
+    rest = Starlette(routes=routes(), exception_handlers=handlers, lifespan=lifespan)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         # Nearly every request is for this one path; the router's layers would cost it a tenth of a small read.

@@ -17,7 +17,7 @@ from services.bulk.files import PATH
 from web.auth import principal_of_scope
 from web.body import read_body
 from web.downloads import PRIVATE, no_file
-from web.rest import answer, rest
+from web.rest import answer, query_of, rest, yes
 
 IMPORTS = {
     "/api/v1/import/partners": BulkOperationKind.PARTNER_IMPORT,
@@ -36,8 +36,8 @@ async def import_table(request: Request) -> Response:
     kind = IMPORTS[request.url.path]
     # Asked again with the file; who may not import need not send it.
     bulk.require_import(actor, kind)
+    dry_run = yes(query_of(request, frozenset({"dryRun"})), "dryRun")
     content = await read_body(request, FILE_LIMIT_BYTES)
-    dry_run = request.query_params.get("dryRun", "false") == "true"
     async with transaction(actor) as session:
         operation = await bulk.request_import(session, actor, kind=kind, content=content, dry_run=dry_run)
     told = {"id": encode_id("BulkOperation", operation.id), "status": operation.status, "dryRun": dry_run}

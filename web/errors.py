@@ -8,7 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from core.errors import KontoraError
 from core.request import current_request
+from web.body import BodyTooLarge
 from web.pages import page
 
 _LOST = '<p>There is nothing at this address.</p><p><a href="/">To the start</a></p>'
@@ -26,8 +28,15 @@ async def refused(request: Request, error: Exception) -> Response:
     return response
 
 
+async def unread(request: Request, error: Exception) -> Response:
+    """A form of a page that could not be read: too large, or none."""
+    assert isinstance(error, KontoraError)
+    status = 413 if isinstance(error, BodyTooLarge) else 400
+    return await refused(request, HTTPException(status, f"{error.message[0].upper()}{error.message[1:]}"))
+
+
 async def broken(request: Request, _error: Exception) -> Response:
-    """An error that nobody foresaw; it is in the log under the request id, and no detail is told."""
+    """An error that nobody foresaw; `RequestMiddleware` logs it under the request id, and no detail is told."""
     request_id = current_request().request_id
     text = _BROKEN.format(request_id=escape(request_id))
     plain = f"something went wrong on our side; request id {request_id}"

@@ -7,10 +7,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from core.database import transaction
-from core.errors import Unauthenticated
-from services import access
 from services.event_resending import MOST_READ, read_events
-from web.rest import Malformed, answer, rest
+from web.project import product_of
+from web.rest import Malformed, answer, query_of, rest
 
 PATH = "/api/v1/events"
 DEFAULT_LIMIT = 100
@@ -19,15 +18,12 @@ LONGEST_ID = 100
 
 async def show(request: Request) -> Response:
     """Events of the product after one, oldest first; `?after=evt_…&limit=100&installId=7`."""
-    token = request.headers.get("x-project-token")
-    if token is None:
-        raise Unauthenticated("send the project token in X-Project-Token")
-    query = request.query_params
+    actor = await product_of(request)
+    query = query_of(request, frozenset({"after", "limit", "installId"}))
     after = query.get("after")
     if after is not None and (not after.isprintable() or len(after) > LONGEST_ID):
         raise Malformed("after is the id of an event", field=("after",))
     async with transaction() as session:
-        actor = await access.product_principal(session, token)
         told, more = await read_events(
             session,
             actor,

@@ -19,10 +19,11 @@ from domain.inn import check_inn
 from domain.moments import moment
 from gateways.client_bank.parser import MalformedStatement
 from models import Invoice, OutsidePayment
+from policies.scopes import require
 from services.billing import outside, statements
 from web.auth import principal_of_scope
 from web.body import read_body
-from web.rest import Fields, Malformed, answer, failure, json_object, rest, told_error
+from web.rest import Fields, Malformed, answer, failure, json_object, query_of, rest, told_error, yes
 
 PAYMENTS = "/api/external/payments"
 STATEMENTS = "/api/external/bank-statements"
@@ -61,9 +62,11 @@ async def show(request: Request) -> Response:
 async def import_statement(request: Request) -> Response:
     """A bank statement as the body; `?dryRun=true` only says what would come of it."""
     actor = await _actor(request)
+    # Asked again with the file; who may not import need not send it.
+    require(actor, "outside_payment:write", f"POST {STATEMENTS}")
+    query = query_of(request, frozenset({"dryRun", "fileName"}))
+    dry_run, name = yes(query, "dryRun"), query.get("fileName", "statement.txt")
     content = await read_body(request, STATEMENT_LIMIT_BYTES)
-    dry_run = request.query_params.get("dryRun", "false") == "true"
-    name = request.query_params.get("fileName", "statement.txt")
     try:
         async with transaction() as session:
             report = await statements.import_statement(session, actor, content=content, file_name=name, dry_run=dry_run)

@@ -15,6 +15,7 @@ from core.errors import KontoraError
 from core.principal import Principal
 from services import access
 from web.auth import CHALLENGE_COOKIE, cookie_of, drop_cookie, finish_cookie_session, principal_of
+from web.body import read_form
 from web.pages import (
     CODE_PATH,
     FACTOR_PATH,
@@ -219,9 +220,8 @@ async def _sender(request: Request) -> Principal | Response:
 
 
 async def _form_of(request: Request) -> dict[str, str] | None:
-    form = await request.form(max_files=0, max_fields=10)
-    values = {name: str(value) for name, value in form.items()}
-    return values if all(len(value) <= LONGEST_FIELD_CHARS for value in values.values()) else None
+    form = await read_form(request)
+    return form if all(len(value) <= LONGEST_FIELD_CHARS for value in form.values()) else None
 
 
 factor_routes: list[BaseRoute] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -17,6 +16,7 @@ from core.settings import get_settings
 from gateways.mail.emulator import letter, letters
 from models import SandboxMail
 from web.auth import principal_of
+from web.here import from_this_machine
 from web.pages import page
 
 PATH = "/sandbox/mail"
@@ -72,10 +72,7 @@ async def _may_look(request: Request) -> bool:
     """Letters hold links that let one in: a sandbox shows them on its own machine, elsewhere to its superadmins."""
     if get_settings().mode != "sandbox":
         return False
-    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
-    if not forwarded and request.client is not None and ipaddress.ip_address(request.client.host).is_loopback:
-        return True
-    return "SUPERADMIN" in (await principal_of(request)).roles
+    return from_this_machine(request) or "SUPERADMIN" in (await principal_of(request)).roles
 
 
 def _not_here() -> Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,6 +11,7 @@ from core.crypto import same
 from core.database import transaction
 from core.settings import get_settings
 from services import monitoring
+from web.here import from_this_machine
 
 
 async def metrics(request: Request) -> Response:
@@ -27,8 +26,7 @@ def _may(request: Request) -> bool:
     settings = get_settings()
     if settings.metrics_token is not None:
         return same(request.headers.get("authorization", ""), f"Bearer {settings.metrics_token.get_secret_value()}")
-    client = request.client
-    return settings.mode == "sandbox" and client is not None and ipaddress.ip_address(client.host).is_loopback
+    return from_this_machine(request)
 
 
 metrics_routes: list[BaseRoute] = [Route("/metrics", metrics, methods=["GET"])]

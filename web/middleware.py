@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core import metrics, tracing
 from core.logging import get_logger
 from core.request import RequestInfo, enter_request, new_request_id
-from web.traced import serve_traced
+from core.settings import get_settings
+from web.traced import serve_traced, shown_path
 
 log = get_logger("access")
 # Why partners' data is looked at, and under which access grant (ACC-5).
@@ -22,7 +23,10 @@ _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
 ]
+# Browsers that came by HTTPS once never come without it again.
+_ALWAYS_HTTPS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class RequestMiddleware:
@@ -34,6 +38,8 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        https = get_settings().base_url.startswith("https://")
+        self._added = [*_SECURITY, _ALWAYS_HTTPS] if https else _SECURITY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -60,11 +66,17 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = [*message.get("headers", ()), (b"x-request-id", request_id)]
                 said = {name for name, _ in headers}
-                message["headers"] = headers + [header for header in _SECURITY if header[0] not in said]
+                message["headers"] = headers + [header for header in self._added if header[0] not in said]
             await send(message)
 
         try:
             await self.app(scope, receive, tell)
+        except Exception:
+            # Pages of ours tell of it, and pass it on.
+            log.exception("request_failed")
+            metrics.UNEXPECTED.inc()
+            if not status:
+                raise
         finally:
             seconds = time.perf_counter() - started
             metrics.observe(scope["path"], status, seconds)
@@ -73,10 +85,9 @@ class RequestMiddleware:
             write(
                 "request",
                 method=scope["method"],
-                path=scope["path"],
+                path=shown_path(scope),
                 status=status,
                 ms=round(seconds * 1000, 1),
-                request_id=info.request_id,
             )
         return status
 

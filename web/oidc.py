@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from html import escape
 from typing import Any
-from urllib.parse import parse_qs
 
 import orjson
 from starlette.requests import Request
@@ -27,7 +26,7 @@ from gateways.oidc.metadata import OidcUnanswered
 from services import access
 from services.demo import DEMO_USERS
 from web.auth import cookie_of, drop_cookie, set_cookie
-from web.body import BodyTooLarge, read_body
+from web.body import BodyTooLarge, NotAForm, read_form
 from web.pages import OIDC_PATH, SIGNED_OUT_PATH, ask_for_code, let_in, local_path, page, see
 
 OIDC_COOKIE = "kontora_oidc"
@@ -35,7 +34,6 @@ COOKIE_CONTEXT = "cookie.oidc"
 ON_THE_WAY = timedelta(minutes=10)
 LONGEST_PARAMETER_CHARS = 4_000
 TOLD_TO_NOBODY = 100
-LOGOUT_BODY_BYTES = 20_000
 # A provider sends one for each person and session; whoever forges them makes us ask for keys.
 LOGOUTS_A_MINUTE = 600
 NO_STORE = {"Cache-Control": "no-store"}
@@ -108,11 +106,10 @@ async def logged_out(request: Request) -> Response:
     ours = provider.registration()
     try:
         _rates.take(request.client.host if request.client else "", LOGOUTS_A_MINUTE)
-        form = parse_qs((await read_body(request, LOGOUT_BODY_BYTES)).decode("ascii"))
-        tokens = form.get("logout_token", [])
-        if ours is None or len(tokens) != 1:
-            return _not_logged_out("send one logout_token, where single sign-on is set up")
-        logout = await read_logout(ours, tokens[0])
+        token = (await read_form(request)).get("logout_token")
+        if ours is None or token is None:
+            return _not_logged_out("send a logout_token, where single sign-on is set up")
+        logout = await read_logout(ours, token)
         async with transaction() as session:
             ended = await access.log_out(session, logout)
     except RateLimited as error:
@@ -120,10 +117,9 @@ async def logged_out(request: Request) -> Response:
     except OidcUnanswered as error:
         log.warning("provider unanswered", reason=error.message)
         return _not_logged_out("the provider's keys are out of reach", 503)
-    except (BodyTooLarge, UnicodeDecodeError, UserError) as error:
-        told = "the body is not a form" if isinstance(error, UnicodeDecodeError) else error.message
-        log.warning("logout refused", reason=told)
-        return _not_logged_out(told)
+    except (BodyTooLarge, NotAForm, UserError) as error:
+        log.warning("logout refused", reason=error.message)
+        return _not_logged_out(error.message)
     log.info("logged out by the provider", sessions=ended)
     return Response(headers=NO_STORE)
 

@@ -29,6 +29,7 @@ from web.auth import (
     set_session_cookie,
     start_cookie_session,
 )
+from web.body import read_form
 
 STATIC = Path(__file__).parent / "static"
 GRAPHIQL = STATIC / "graphiql" / "index.html"
@@ -38,6 +39,8 @@ OIDC_PATH = "/sign-in/oidc"
 SIGNED_OUT_PATH = "/signed-out"
 SEE_OTHER = 303
 LONGEST_FIELD_CHARS = 500
+# It is carried in a cookie on the way through a provider of single sign-on.
+LONGEST_PATH_CHARS = 300
 # Only our own files; the editor makes style elements, and workers from blobs. No other host is ever asked.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -129,8 +132,8 @@ async def sign_in(request: Request) -> Response:
     """Sign in by the form: a cookie session, and back to where one wanted to go."""
     if not from_our_page(request):
         return foreign_form()
-    form = await request.form(max_files=0, max_fields=10)
-    email, password, wanted = (str(form.get(name, "")) for name in ("email", "password", "next"))
+    form = await read_form(request)
+    email, password, wanted = (form.get(name, "") for name in ("email", "password", "next"))
     if max(len(email), len(password)) > LONGEST_FIELD_CHARS:
         return _form(problem="Email or password is too long.", status=422)
     try:
@@ -222,8 +225,9 @@ def from_our_page(request: Request) -> bool:
 
 def local_path(path: str) -> str:
     """The path if it leads to us, else GraphiQL."""
-    local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if local else "/graphql"
+    short = len(path) <= LONGEST_PATH_CHARS and path.isprintable()
+    local = path.startswith("/") and not path.startswith(("//", "/\\"))
+    return path if short and local else "/graphql"
 
 
 page_routes: list[BaseRoute] = [

@@ -13,6 +13,7 @@ from core.errors import UserError
 from core.settings import get_settings
 from domain.passwords import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS
 from services import access
+from web.body import read_form
 from web.mailbox import PATH as MAILBOX
 from web.pages import LONGEST_FIELD_CHARS, foreign_form, from_our_page, page
 
@@ -56,8 +57,7 @@ async def ask(request: Request) -> Response:
     """Have a letter sent, if there is somebody to send it to; the page tells nothing of that."""
     if not from_our_page(request):
         return foreign_form()
-    form = await request.form(max_files=0, max_fields=5)
-    email = str(form.get("email", ""))
+    email = (await read_form(request)).get("email", "")
     if not email.strip() or len(email) > LONGEST_FIELD_CHARS:
         return _ask(problem="Give your email address.", status=422)
     try:
@@ -79,8 +79,8 @@ async def set_password(request: Request) -> Response:
     """Set the password, and the link is used up."""
     if not from_our_page(request):
         return foreign_form()
-    form = await request.form(max_files=0, max_fields=5)
-    token, password, again = (str(form.get(name, "")) for name in ("token", "password", "again"))
+    form = await read_form(request)
+    token, password, again = (form.get(name, "") for name in ("token", "password", "again"))
     if password != again:
         return await _form(token, problem="The two are not the same.", status=422)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,10 +14,9 @@ from domain.billing import PaymentStatus
 from gateways.sandbox.client import EMPTY_CARD, GOOD_CARD, LOST_CARD, PAY_PATH, notification
 from services import billing
 from services.billing.lookup import PaymentCard, find_payment
-from web.body import BodyTooLarge, read_body
+from web.body import read_form
 from web.pages import SEE_OTHER, page
 
-BODY_LIMIT_BYTES = 1_000
 RELOAD_SECONDS = 2
 PAYABLE = frozenset({PaymentStatus.PENDING, PaymentStatus.REJECTED, PaymentStatus.EXPIRED})
 # What each button tells, and the card that is stored for renewals.
@@ -70,11 +68,7 @@ async def press(request: Request) -> Response:
     card = await _sandbox_card(request)
     if card is None:
         return page("No such payment", "<p>The link is wrong, or not one of the sandbox gateway.</p>", 404)
-    try:
-        form = parse_qs((await read_body(request, BODY_LIMIT_BYTES)).decode())
-    except (BodyTooLarge, UnicodeDecodeError):
-        return page("Not understood", "<p>The form was not one of this page.</p>", 400)
-    action = form.get("action", [""])[0]
+    action = (await read_form(request)).get("action", "")
     if action == "later":
         return page("Later, then", "<p>The link stays valid until it expires.</p>")
     pressed = BUTTONS.get(action)

@@ -72,7 +72,7 @@ def rest(handler: Handler) -> Handler:
         except BodyTooLarge as error:
             return answer({"error": {"code": error.code, "message": error.message}}, 413)
         except Exception:
-            log.exception("rest_door_failed", path=request.url.path)
+            log.exception("rest_door_failed")
             metrics.UNEXPECTED.inc()
             request_id = current_request().request_id
             hidden = {"code": "INTERNAL", "message": "something went wrong on our side", "requestId": request_id}
@@ -97,6 +97,33 @@ async def json_object(request: Request, limit_bytes: int = BODY_LIMIT_BYTES) -> 
     if not isinstance(body, dict):
         raise Malformed("the body is not a JSON object")
     return body
+
+
+def query_of(request: Request, known: frozenset[str]) -> dict[str, str]:
+    """The parameters of the address; a misspelt `dryRun` must not be taken for none.
+
+    Raises:
+        Malformed: one is unknown, or is there twice.
+    """
+    given = request.query_params.multi_items()
+    names = [name for name, _ in given]
+    wrong = next((name for name in names if name not in known or names.count(name) > 1), None)
+    if wrong is not None:
+        told = "is there twice" if wrong in known else f"is unknown; there are {', '.join(sorted(known))}"
+        raise Malformed(f"the parameter {wrong[:40]!r} {told}", field=(wrong[:40],))
+    return dict(given)
+
+
+def yes(query: Mapping[str, str], name: str) -> bool:
+    """Whether a parameter of the address says `true`; left out, it says no.
+
+    Raises:
+        Malformed: it says anything but `true` or `false`.
+    """
+    told = query.get(name, "false")
+    if told not in ("true", "false"):
+        raise Malformed(f"{name} is true or false", field=(name,))
+    return told == "true"
 
 
 def path_key(request: Request, name: str, noun: str) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.types import Scope
 
@@ -57,8 +58,17 @@ def _parent_of(scope: Scope) -> str | None:
 
 
 def route_of(scope: Scope) -> str:
-    """The path with names in the place of values, as far as it is known; they may be secrets of links."""
+    """The path with names in the place of values, as far as it is known: one of few."""
+    return _named(scope, scope.get("path_params"))
+
+
+def shown_path(scope: Scope) -> str:
+    """The path with names in the place of texts, which may be secrets of links or name people; numbers of rows stay."""
     parameters = scope.get("path_params")
+    return _named(scope, parameters and {name: value for name, value in parameters.items() if isinstance(value, str)})
+
+
+def _named(scope: Scope, parameters: Mapping[str, Any] | None) -> str:
     if parameters is None:
         return f"/{metrics.door(scope['path'])}"
     route: str = scope["path"]

@@ -24,8 +24,8 @@ class MonitoringSettings(ServerSettings):
     )
     metrics_token: SecretStr | None = Field(
         default=None,
-        description="Bearer token that Prometheus sends to `/metrics`. Without one, a sandbox tells its own machine, "
-        "production nobody.",
+        description="Bearer token that Prometheus sends to `/metrics`. Without one, a sandbox tells whoever asks on "
+        "its own machine, by its own name and not through a proxy; production tells nobody.",
     )
     metric_retention_days: int = Field(
         default=730, ge=31, le=3_650, description="How long values of partners' metrics are kept, days."

@@ -17,6 +17,8 @@ from core.errors import KontoraError
 from core.settings import get_settings
 
 KEPT_SECONDS = 3_600.0
+# Whoever forges tokens with unknown keys has the provider asked no more often than this.
+ASKED_AGAIN_SECONDS = 10.0
 LARGEST_ANSWER_BYTES = 500_000
 
 _kept: dict[str, tuple[float, Any]] = {}
@@ -65,13 +67,13 @@ async def keys_of(metadata: Metadata, *, again: bool = False) -> KeySet:
     """The keys that a provider signs with.
 
     Parameters:
-        again: ask even if they are known, as after a signature with an unknown key.
+        again: ask even if they are known, as after a signature with an unknown key; not if they were a moment ago.
 
     Raises:
         OidcUnanswered: see there.
     """
     url = metadata.jwks_uri
-    found: KeySet | None = None if again else _fresh(url)
+    found: KeySet | None = _fresh(url, ASKED_AGAIN_SECONDS if again else KEPT_SECONDS)
     if found is None:
         told = await get_json(url)
         try:
@@ -121,9 +123,9 @@ def read_json(answer: httpx.Response) -> dict[str, Any]:
     return told
 
 
-def _fresh(url: str) -> Any:
+def _fresh(url: str, seconds: float = KEPT_SECONDS) -> Any:
     at, found = _kept.get(url, (0.0, None))
-    return found if found is not None and time.monotonic() - at < KEPT_SECONDS else None
+    return found if found is not None and time.monotonic() - at < seconds else None
 
 
 def _metadata(told: dict[str, Any], issuer: str) -> Metadata:

@@ -132,7 +132,10 @@ async def change_password(session: AsyncSession, actor: Principal, *, current: s
     if new == current:
         raise PasswordNotChanged("the new password is the old one", field=("input", "newPassword"))
     hashed = await hash_password(new)
+    # Again, under the user's lock: many guesses at once must not outrun the count.
     await session.refresh(user, with_for_update=True)
+    if await locked_until(session, attempt) is not None:
+        return Refused("LOCKED", "too many failed attempts; try again later")
     if user.password_hash != stored:
         return Refused("INVALID_CREDENTIALS", "the current password is wrong")
     await revoke_links(session, user.id)

@@ -77,12 +77,7 @@ async def prove(
     refused = await refused_while_locked(session, attempt)
     if refused is not None:
         return refused
-    right = (
-        await _spend_recovery(session, actor, user, shown)
-        if shown.recovery
-        else await _spend_step(session, factor, shown)
-    )
-    if not right:
+    if not await _spend(session, actor, user, factor, shown):
         return await _failed(session, actor, user, attempt)
     await forget_failures(session, attempt)
     user.locked_until = None

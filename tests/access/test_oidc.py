@@ -185,7 +185,10 @@ async def test_an_answer_that_does_not_hold_lets_nobody_in(provider: Provider) -
     assert (await provider.sign_in()).status_code == 303, "all was well but for the lies; the email comes from userinfo"
 
 
-async def test_a_rotated_key_is_fetched_and_a_foreign_one_refused(provider: Provider) -> None:
+async def test_a_rotated_key_is_fetched_and_a_foreign_one_refused(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "ASKED_AGAIN_SECONDS", 0.0)
     assert (await provider.sign_in()).status_code == 303
     provider.emulator.rotate()
     assert (await provider.sign_in()).status_code == 303
@@ -194,6 +197,16 @@ async def test_a_rotated_key_is_fetched_and_a_foreign_one_refused(provider: Prov
     back = await provider.away()
     provider.emulator.rotate(signed.kid)
     assert (await provider.http.get(back)).status_code == 403
+
+
+async def test_forged_tokens_do_not_have_the_provider_asked_for_its_keys_each_time(provider: Provider) -> None:
+    assert (await provider.sign_in()).status_code == 303
+    asked = provider.emulator.calls.count("jwks")
+    for _ in range(3):
+        provider.emulator.rotate()
+        token = provider.emulator.logout_token(sub="7")
+        assert (await provider.http.post(LOGOUT, data={"logout_token": token})).status_code == 400
+    assert provider.emulator.calls.count("jwks") == asked
 
 
 async def test_the_answer_belongs_to_one_browser_and_one_sign_in(provider: Provider) -> None:
@@ -359,8 +372,10 @@ async def test_a_provider_that_is_another_or_gone_is_said(provider: Provider, mo
 
 
 async def test_whoever_signs_out_at_the_provider_is_signed_out_here(
-    provider: Provider, owner: asyncpg.Connection
+    provider: Provider, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(metadata, "ASKED_AGAIN_SECONDS", 0.0)
+
     async def told(token: str) -> int:
         answer = await provider.http.post(LOGOUT, data={"logout_token": token})
         assert answer.headers["cache-control"] == "no-store"

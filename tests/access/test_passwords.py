@@ -130,6 +130,21 @@ async def test_a_stolen_session_guesses_the_password_no_faster_than_a_stranger(
     assert codes == ["INVALID_CREDENTIALS"] * 5 + ["LOCKED"]
 
 
+async def test_a_lock_that_comes_while_a_password_is_changed_is_heeded(
+    http: httpx.AsyncClient, world: str, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = await signed_in(http, EMAIL, world)
+
+    async def slowly(_password: str) -> str:
+        wrong = {"email": EMAIL, "password": "wrong"}
+        assert [await Caller(http).codes(SIGN_IN, input=wrong) for _ in range(5)][-1] == ["INVALID_CREDENTIALS"]
+        return "never written"
+
+    monkeypatch.setattr(passwords, "hash_password", slowly)
+    assert await own.codes(CHANGE, input={"currentPassword": world, "newPassword": PASSWORD}) == ["LOCKED"]
+    assert "never written" not in str(await owner.fetch("SELECT password_hash FROM users"))
+
+
 async def test_no_api_token_changes_a_password(http: httpx.AsyncClient, world: str) -> None:
     create = "mutation($input: ApiTokenCreateInput!) { apiTokenCreate(input: $input) { token userErrors { code } } }"
     until = (clock.now() + timedelta(days=3)).isoformat()

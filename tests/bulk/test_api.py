@@ -41,6 +41,16 @@ async def imported(staff: httpx.AsyncClient, work: Work, content: str | bytes, *
     return await ask(staff, READ, id=operation)
 
 
+@pytest.mark.parametrize("query", ["dryRun=1", "dryRun=True", "dry_run=true", "dryRun=true&dryRun=false", "dryRun="])
+@pytest.mark.parametrize("door", ["/api/v1/import/partners", "/api/external/bank-statements"])
+async def test_what_may_be_meant_as_a_dry_run_is_never_taken_for_good(
+    staff: httpx.AsyncClient, owner: asyncpg.Connection, door: str, query: str
+) -> None:
+    answer = await staff.post(f"{door}?{query}", content=b"name\nOrion\n")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "MALFORMED")
+    assert await owner.fetchval("SELECT count(*) FROM bulk_operations") == 0
+
+
 async def download(staff: httpx.AsyncClient, operation: str) -> httpx.Response:
     return await staff.get((await ask(staff, LINK, id=operation))["url"])
 

@@ -259,6 +259,7 @@ async def test_the_sandbox_keeps_letters_and_shows_them_to_its_own_machine(
     register_handlers()
     number = await a_letter(owner)
     assert await process(number) is Outcome.DONE
+    http.headers["host"] = "127.0.0.1:8000"
     listed = await http.get("/sandbox/mail")
     assert TO in listed.text
     shown = await http.get("/sandbox/mail/1")

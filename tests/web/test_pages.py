@@ -19,8 +19,9 @@ from core.settings import get_settings
 from planner.projection import required_permissions
 from resolvers.root import schema
 from services import access
-from web.app import app
+from web.app import app, build
 from web.assets import Assets
+from web.body import FORM_LIMIT_BYTES, MOST_FIELDS
 
 EMAIL = "ada@kontora.test"
 PASSWORD = "correct horse battery"
@@ -95,7 +96,9 @@ async def test_what_was_typed_is_shown_escaped(browser: httpx.AsyncClient) -> No
     assert "<script>" not in answer.text
 
 
-@pytest.mark.parametrize("wanted", ["//evil.test", "https://evil.test", "/\\evil.test", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "wanted", ["/" + "a" * 300, "//evil.test", "https://evil.test", "/\\evil.test", "javascript:alert(1)", ""]
+)
 async def test_signing_in_leads_nowhere_else(browser: httpx.AsyncClient, wanted: str) -> None:
     assert (await sign_in(browser, next=wanted)).headers["location"] == "/graphql"
 
@@ -145,6 +148,35 @@ async def test_only_the_sandbox_lists_its_people(browser: httpx.AsyncClient, mon
     assert "demo.test" not in (await browser.get("/sign-in")).text
 
 
+async def test_pages_by_https_ask_browsers_to_stay_there(
+    browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "strict-transport-security" not in (await browser.get("/sign-in")).headers
+    monkeypatch.setenv("KONTORA_PUBLIC_URL", "https://kontora.example")
+    get_settings.cache_clear()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(build()), base_url="https://kontora.example") as client:
+        headers = (await client.get("/sign-in")).headers
+    assert headers["strict-transport-security"] == "max-age=31536000"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/pay/return/the-secret", "/pay/return/{order_id}"),
+        ("/api/v1/usage/installs/7", "/api/v1/usage/installs/7"),
+        ("/no/the-secret", "/other"),
+    ],
+)
+async def test_lines_of_requests_hold_numbers_of_rows_and_no_other_values(
+    browser: httpx.AsyncClient, capsys: pytest.CaptureFixture[str], path: str, shown: str
+) -> None:
+    await browser.get(f"{path}?token=the-secret")
+    told = capsys.readouterr().out
+    assert f"path={shown} " in told
+    assert "secret" not in told
+
+
 async def test_browsers_keep_files_with_hashed_names_only(
     browser: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +200,17 @@ async def test_an_unknown_address_is_a_page_for_people_and_a_line_for_programs(b
     assert "GET" in wrong_method.headers["allow"]
 
 
-async def test_what_breaks_tells_its_request_id_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_form_that_is_too_large_or_none_is_refused(browser: httpx.AsyncClient) -> None:
+    large = await sign_in(browser, next="a" * FORM_LIMIT_BYTES)
+    assert (large.status_code, "text/html" in large.headers["content-type"]) == (413, True)
+    for body in (b"email=\xff", b"email=%ff", b"&".join([b"email=a"] * (MOST_FIELDS + 1))):
+        answer = await browser.post("/sign-in", content=body)
+        assert (answer.status_code, "not a form" in answer.text) == (400, True), body
+
+
+async def test_what_breaks_tells_its_request_id_and_only_the_log_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def fail(_email: str, _password: str) -> None:
         raise RuntimeError("the secret detail")
 
@@ -179,3 +221,5 @@ async def test_what_breaks_tells_its_request_id_and_nothing_else(monkeypatch: py
     assert answer.status_code == 500
     assert answer.headers["x-request-id"] in answer.text
     assert "secret" not in answer.text
+    told = capsys.readouterr().out
+    assert told.count("RuntimeError: the secret detail") == 1

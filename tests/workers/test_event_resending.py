@@ -17,6 +17,8 @@ from core import clock, crypto
 from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
+from core.rates import SMALLEST_BURST_CALLS, Rates
+from core.settings import get_settings
 from domain.effects import CIRCUIT_FAILURES, CIRCUIT_LONGEST, circuit_pause
 from migrations.run import upgrade
 from models import Install, Product
@@ -217,7 +219,9 @@ async def test_old_secrets_sign_too_for_their_overlap(endpoint: Endpoint, owner:
         Webhook(old).verify(body, headers)
 
 
-async def test_products_read_what_they_missed(endpoint: Endpoint, owner: asyncpg.Connection) -> None:
+async def test_products_read_what_they_missed(
+    endpoint: Endpoint, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install, _ = await make_install(endpoint.url)
     token = crypto.random_token("kpt")
     async with transaction() as session:
@@ -242,9 +246,14 @@ async def test_products_read_what_they_missed(endpoint: Endpoint, owner: asyncpg
         assert (await read(installId=install)).json()["events"][0]["type"] == "install.activated"
         assert (await read(installId=999)).json()["events"] == []
         assert (await read(after="evt_none")).status_code == 404
-        for query in ({"limit": "0"}, {"limit": "501"}, {"limit": "x"}, {"installId": "-1"}):
+        for query in ({"limit": "0"}, {"limit": "501"}, {"limit": "x"}, {"installId": "-1"}, {"install_id": "1"}):
             assert (await read(**query)).status_code == 400
         assert (await http.get("/api/v1/events")).status_code == 401
+        monkeypatch.setenv("KONTORA_USAGE_REQUESTS_PER_MINUTE", "1")
+        get_settings.cache_clear()
+        monkeypatch.setattr("web.project._rates", Rates())
+        statuses = [(await read()).status_code for _ in range(SMALLEST_BURST_CALLS + 1)]
+        assert statuses == [200] * SMALLEST_BURST_CALLS + [429]
 
 
 async def test_an_event_is_read_once_none_can_come_before_it(endpoint: Endpoint, owner: asyncpg.Connection) -> None:
