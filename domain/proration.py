@@ -161,5 +161,10 @@ def receipt_amounts(amounts: Sequence[Decimal]) -> list[Decimal]:
     return spread
 
 
+def part_of(amounts: Sequence[Decimal], part: Decimal) -> list[Decimal]:
+    """``part`` spread over the amounts, in proportion and to the kopeck; none gets more than it is."""
+    return receipt_amounts([*amounts, part - sum(amounts, Decimal(0))])[:-1]
+
+
 def _months_before(ends_at: datetime, months: int, anchor: int, zone: ZoneInfo) -> datetime:
     return period_end(ends_at, -months, anchor, zone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.settings import get_settings
-from domain.proration import receipt_amounts
+from domain.proration import part_of, receipt_amounts
 from domain.receipts import CLOSED, ReceiptMethod
 from gateways.interface import Receipt, ReceiptLine
 from models import ClosingReceipt, Contact, InvoiceLine, Payment
@@ -19,19 +19,26 @@ from models import ClosingReceipt, Contact, InvoiceLine, Payment
 LONGEST_ADDRESS_CHARS = 64
 
 
-async def receipt_of(session: AsyncSession, payment: Payment, *, part: Decimal | None = None) -> Receipt | None:
+async def receipt_of(
+    session: AsyncSession, payment: Payment, *, part: Decimal | None = None, earlier: Iterable[Decimal] = ()
+) -> Receipt | None:
     """The receipt of a payment; None where nobody is known who could get it.
 
     Parameters:
         part: only this much of it, spread over the lines in proportion, for a refund in part.
+        earlier: what refunds before it gave back, in their order, so that all of them give each line back once.
     """
     billed = select(InvoiceLine).where(InvoiceLine.invoice_id == payment.invoice_id).order_by(InvoiceLine.position)
     lines = list(await session.scalars(billed))
     email, phone = await _address(session, payment.partner_id)
     if email is None and phone is None:
         return None
-    rest = Decimal(0) if part is None else payment.amount - part
-    return Receipt(_told(lines, rest), await _method(session, payment, back=part is not None), email, phone)
+    amounts = receipt_amounts([line.amount for line in lines])
+    for back in earlier:
+        amounts = [amount - less for amount, less in zip(amounts, part_of(amounts, back), strict=True)]
+    if part is not None:
+        amounts = part_of(amounts, part)
+    return Receipt(_told(lines, amounts), await _method(session, payment, back=part is not None), email, phone)
 
 
 async def _method(session: AsyncSession, payment: Payment, *, back: bool) -> ReceiptMethod:
@@ -62,11 +69,10 @@ async def _address(session: AsyncSession, partner_id: int) -> tuple[str | None, 
     return (get_settings().receipt_email, None) if row is None else (row.email, row.phone)
 
 
-def _told(lines: Sequence[InvoiceLine], less: Decimal) -> tuple[ReceiptLine, ...]:
-    """The lines as a receipt can show them: a credit lowers the others, and what costs nothing is left out."""
+def _told(lines: Sequence[InvoiceLine], amounts: Sequence[Decimal]) -> tuple[ReceiptLine, ...]:
+    """The lines as a receipt can show them: what costs nothing is left out."""
     told = []
-    amounts = receipt_amounts([*(line.amount for line in lines), -less])
-    for line, amount in zip(lines, amounts, strict=False):
+    for line, amount in zip(lines, amounts, strict=True):
         if amount == line.amount and amount > 0:
             told.append(ReceiptLine(line.description, line.quantity, line.unit_price, amount))
         elif amount > 0:

@@ -124,7 +124,7 @@ async def _begin(refund_id: int) -> _Begun | None:
         refund.status, refund.sent_at, refund.updated_at = RefundStatus.UNKNOWN, now, now
         payment = await session.get_one(Payment, refund.payment_id)
         assert payment.gateway_payment_id is not None, "money came through a gateway that knows the payment"
-        in_part = refund.amount < payment.amount
+        in_part, earlier = refund.amount < payment.amount, await refunds_made(session, payment)
         return _Begun(
             gateway=payment.gateway,
             gateway_payment_id=payment.gateway_payment_id,
@@ -132,9 +132,9 @@ async def _begin(refund_id: int) -> _Begun | None:
             key=refund.key,
             again=again,
             accepted=refund.accepted_at is not None,
-            before=sum(await refunds_made(session, payment), Decimal(0)),
+            before=sum(earlier, Decimal(0)),
             paid=payment.amount,
-            receipt=await receipt_of(session, payment, part=refund.amount) if in_part else None,
+            receipt=await receipt_of(session, payment, part=refund.amount, earlier=earlier) if in_part else None,
         )
 
 

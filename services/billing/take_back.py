@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Conflict
 from core.principal import Principal
-from domain.money import MINOR_UNIT
-from domain.wallets import COIN_STEP, AccountKind, WalletTransactionKind
+from domain.refunds import RefundedCoins, RefundStatus, coins_of, money_for
+from domain.wallets import AccountKind, WalletTransactionKind
 from ledger.post import Movement, post
-from models import Invoice, LedgerEntry, Wallet, WalletLot, WalletTransaction
+from models import Invoice, LedgerEntry, Refund, Wallet, WalletLot, WalletTransaction
 from services.billing.coins import purchase_reference
 
 
@@ -41,7 +41,7 @@ async def take_back(
 ) -> WalletTransaction | None:
     """Take the coins that a refund of ``amount`` stands for out of the wallet; install and invoice are locked.
 
-    Coins follow the money in proportion, and the refund of all that is left takes all coins that are left to take.
+    Coins follow the money in proportion, all refunds together: parts that sum to the whole take every coin.
 
     Parameters:
         amount: money given back, in the invoice's currency.
@@ -58,11 +58,14 @@ async def take_back(
     )
     if earlier is not None:
         return earlier
-    coins = min(_coins_for(invoice, amount), lot.amount - taken)
-    if coins == 0:
+    assert invoice.coins is not None
+    before = await _money_before(session, invoice, but=reference)
+    coins = coins_of(invoice.coins, invoice.total, before + amount) - taken
+    if coins <= 0:
         return None
     if coins > lot.remaining:
-        raise CoinsSpent(coins, lot.remaining, _money_for(invoice, lot.remaining), invoice.currency)
+        most = money_for(invoice.coins, invoice.total, taken + lot.remaining) - before
+        raise CoinsSpent(coins, lot.remaining, max(most, Decimal(0)), invoice.currency)
     movement = Movement(
         kind=WalletTransactionKind.REFUND,
         amount=-coins,
@@ -92,8 +95,23 @@ async def give_back(
 
 async def taken_back_at_most(session: AsyncSession, invoice: Invoice) -> Decimal:
     """The largest refund of a coin purchase that the coins still there pay for, in the invoice's currency."""
-    lot, _ = await _lot(session, invoice)
-    return _money_for(invoice, lot.remaining)
+    assert invoice.coins is not None
+    lot, taken = await _lot(session, invoice)
+    most = money_for(invoice.coins, invoice.total, taken + lot.remaining)
+    return max(most - await _money_before(session, invoice), Decimal("0.00"))
+
+
+async def _money_before(session: AsyncSession, invoice: Invoice, *, but: str | None = None) -> Decimal:
+    """The money of refunds that took coins, or will have: all that did not fail, without the one of the key ``but``."""
+    amounts = await session.scalars(
+        select(Refund.amount).where(
+            Refund.invoice_id == invoice.id,
+            Refund.coins == RefundedCoins.TAKE_BACK,
+            Refund.status != RefundStatus.FAILED,
+            Refund.key != (but or ""),
+        )
+    )
+    return sum(amounts, Decimal(0))
 
 
 async def _lot(session: AsyncSession, invoice: Invoice) -> tuple[WalletLot, Decimal]:
@@ -113,15 +131,3 @@ async def _lot(session: AsyncSession, invoice: Invoice) -> tuple[WalletLot, Deci
     )
     assert taken is not None
     return lot, taken
-
-
-def _coins_for(invoice: Invoice, amount: Decimal) -> Decimal:
-    assert invoice.coins is not None
-    return (invoice.coins * amount / invoice.total).quantize(COIN_STEP, rounding=ROUND_HALF_UP)
-
-
-def _money_for(invoice: Invoice, coins: Decimal) -> Decimal:
-    """The largest amount whose coins are at most ``coins``."""
-    assert invoice.coins is not None
-    money = (invoice.total * coins / invoice.coins).quantize(MINOR_UNIT)
-    return money if _coins_for(invoice, money) <= coins else money - MINOR_UNIT

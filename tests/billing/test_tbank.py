@@ -239,6 +239,36 @@ async def test_receipts_say_what_is_billed_and_what_is_given_back(
     assert await owner.fetchval("SELECT status FROM refunds") == "SUCCEEDED"
 
 
+async def test_receipts_of_parts_give_back_each_line_and_no_more(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    await owner.execute(
+        "INSERT INTO contacts (partner_id, full_name, phone) VALUES ($1, 'A', '+79990001122')", world.partner
+    )
+    lines = [AskedLine(name, Decimal(1), Decimal(1)) for name in "ABC"]
+    async with transaction(staff) as session:
+        _, payment = await billing.create_invoice(session, staff, partner_id=world.partner, lines=lines, currency="RUB")
+        payment_id = payment.id
+    await billing.open_payment(payment_id)
+    (bank_id,) = bank.payments
+    await bank.pay(bank_id)
+    await run_notifications(owner)
+    for amount in (Decimal("0.01"), Decimal("0.01"), None):
+        async with transaction(staff) as session:
+            made = await billing.request_refund(
+                session, staff, payment_id=payment_id, amount=amount, reason="Asked",
+                subscription=RefundedSubscription.KEEP, coins=RefundedCoins.LEAVE,
+            )  # fmt: skip
+            refund_id = made.id
+        await billing.send_refund(refund_id)
+    back = dict.fromkeys("ABC", 0)
+    for receipt in bank.payments[bank_id].receipts[1:]:
+        for item in receipt["Items"]:
+            back[item["Name"]] += item["Amount"]
+    assert back == {"A": 100, "B": 100, "C": 100}
+    assert await owner.fetchval("SELECT status FROM payments") == "REFUNDED"
+
+
 async def test_a_withdrawn_bills_link_is_closed_at_the_bank(
     bank: TBankEmulator, world: Any, staff: Principal, owner: Any
 ) -> None:

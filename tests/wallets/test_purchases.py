@@ -341,3 +341,35 @@ async def test_a_refund_takes_coins_back_or_says_what_it_can(
     assert left["refund"] == {"status": "SUCCEEDED", "coinsTaken": "0.000"}
     assert await owner.fetchval("SELECT status FROM invoices") == "REFUNDED"
     assert await violations() == []
+
+
+async def test_parts_of_a_refund_take_back_exactly_what_was_bought(backend: Backend, owner: asyncpg.Connection) -> None:
+    thirds = (await payload(PACKAGE, input={"name": "100", "coins": "100", "price": "3"}))["coinPackage"]["id"]
+    await buy(backend, thirds)
+    await paid(owner)
+    payment = encode_id("Payment", await owner.fetchval("SELECT id FROM payments"))
+
+    async def refund(key: str, **more: Any) -> dict[str, Any]:
+        return await payload(REFUND, input={"paymentId": payment, "reason": "x", "idempotencyKey": key, **more})
+
+    taken = [(await refund(key, amount="1"))["refund"]["coinsTaken"] for key in "ab"]
+    await backend.charge("1000.001", "k")
+    # A thousandth too few is left for the last third; what may be given back without it is told to the kopeck.
+    spent = (await refund("c"))["userErrors"][0]
+    assert (spent["code"], "at most 0.99 RUB" in spent["message"]) == ("COINS_SPENT", True)
+    taken.append((await refund("d", amount="0.99"))["refund"]["coinsTaken"])
+    assert taken == ["33.333", "33.334", "33.000"]
+    assert await owner.fetchval("SELECT remaining FROM wallet_lots WHERE source = 'PURCHASE'") == Decimal("0.332")
+    assert await violations() == []
+
+
+async def test_the_whole_in_thirds_leaves_nothing(backend: Backend, owner: asyncpg.Connection) -> None:
+    thirds = (await payload(PACKAGE, input={"name": "100", "coins": "100", "price": "3"}))["coinPackage"]["id"]
+    await buy(backend, thirds)
+    await paid(owner)
+    payment = encode_id("Payment", await owner.fetchval("SELECT id FROM payments"))
+    for key in "abc":
+        asked = {"paymentId": payment, "amount": "1", "reason": "x", "idempotencyKey": key}
+        assert (await payload(REFUND, input=asked))["userErrors"] == []
+    assert await owner.fetchval("SELECT remaining FROM wallet_lots WHERE source = 'PURCHASE'") == 0
+    assert await backend.balance() == 1000
