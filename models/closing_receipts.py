@@ -14,7 +14,8 @@ from models.base import Base, Currency, Keyed, Money, StrEnumColumn, Updated, ch
 class ClosingReceipt(Keyed, Updated, Base):
     """That a prepayment's service was rendered; one a payment, due at ``due_at``.
 
-    ``fiscal_document`` and ``receipt_url`` are what the cash register told of it.
+    ``amount`` is what was left of the payment when it was made. ``fiscal_document`` and ``receipt_url`` are what the
+    cash register told of it, or the person who made it there.
     """
 
     __tablename__ = "closing_receipts"
@@ -43,3 +44,4 @@ class ClosingReceipt(Keyed, Updated, Base):
     receipt_url: Mapped[str | None]
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+    recorded_by_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))

@@ -53,12 +53,16 @@ class ClosingReceipt(Node):
     """The second receipt of a prepayment."""
 
     status: Any = column(models.ClosingReceipt.status, "How far it is.")
-    amount: Money = money(models.ClosingReceipt.amount, models.ClosingReceipt.currency, "Its sum, that of the payment.")
+    amount: Money = money(
+        models.ClosingReceipt.amount,
+        models.ClosingReceipt.currency,
+        "Its sum: the payment's, without what was given back before it was made.",
+    )
     due_at: Any = column(
         models.ClosingReceipt.due_at, "When the service is rendered: the end of the period billed, else the payment."
     )
     sent_at: Any = column(models.ClosingReceipt.sent_at, "When the gateway was last told of it.")
-    registered_at: Any = column(models.ClosingReceipt.registered_at, "When the cash register told of it.")
+    registered_at: Any = column(models.ClosingReceipt.registered_at, "When the cash register, or a person, told of it.")
     fiscal_document: Any = column(models.ClosingReceipt.fiscal_document, "Number of the fiscal document.")
     receipt_url: Any = column(models.ClosingReceipt.receipt_url, "Where the customer can look at it.")
     error_code: Any = column(
@@ -75,6 +79,12 @@ class ClosingReceipt(Node):
     partner: Any = to_one(
         "schema.partners.Partner", models.ClosingReceipt.partner_id, "Who gets it.", requires="partner:read"
     )
+    recorded_by: Any = to_one(
+        "schema.access.User",
+        models.ClosingReceipt.recorded_by_user_id,
+        "Who made it at the cash register; null where the gateway did.",
+        requires="user:read",
+    )
 
 
 @strawberry.input(description="A closing receipt that failed, to be sent once more.")
@@ -83,6 +93,16 @@ class ClosingReceiptSendInput(KeyedInput):
 
     id: strawberry.ID = strawberry.field(
         description="The closing receipt. Make sure that the cash register has none: a repeat makes a second one."
+    )
+
+
+@strawberry.input(description="A closing receipt that somebody made at the cash register.")
+class ClosingReceiptRecordInput(KeyedInput):
+    """A closing receipt that somebody made at the cash register."""
+
+    id: strawberry.ID = strawberry.field(description="The closing receipt; it is BY_HAND or FAILED.")
+    fiscal_document: str = strawberry.field(
+        description="Number of the fiscal document, as it is printed on the receipt."
     )
 
 

@@ -5,9 +5,9 @@ from services.billing.charging import carry_on, charge_invoice, plan_due_charges
 from services.billing.closing_receipts import (
     give_up_unanswered_receipts,
     plan_closing_receipts,
-    retry_closing_receipt,
     send_closing_receipt,
 )
+from services.billing.closing_receipts_by_hand import record_closing_receipt, retry_closing_receipt
 from services.billing.correct import correct_subscription
 from services.billing.extend import Extension, extend_subscription, extend_trial, preview_extension
 from services.billing.install_edit import set_subscription_kind
@@ -80,6 +80,7 @@ __all__ = [
     "preview_seats",
     "preview_subscription",
     "receive_notification",
+    "record_closing_receipt",
     "refresh_payment_link",
     "remove_seats",
     "repair_payment",

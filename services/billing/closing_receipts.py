@@ -10,22 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.database import transaction
-from core.errors import Conflict
 from core.logging import get_logger
 from core.principal import SYSTEM, Principal
-from domain import fields
 from domain.billing import PaymentStatus
-from domain.receipts import AWAITS_REGISTER, CANCELABLE, PREPAID, ClosingReceiptStatus, rendered_at
+from domain.receipts import AWAITS_REGISTER, NOT_MADE, PREPAID, ClosingReceiptStatus, rendered_at
 from domain.refunds import OPEN_REFUND
 from gateways.interface import GatewayRefused, GatewayUnanswered, GatewayUnreachable, Receipt, RegisteredReceipt
 from gateways.registry import gateway
 from models import ClosingReceipt, Invoice, Payment, Refund
-from policies.scopes import require
 from services import audit
 from services.billing.attention import call_a_person
 from services.billing.receipts import closing_receipt_of
-from services.loading import load
-from services.outbox import ORIGIN, PermanentFailure, Postponed, enqueue, origin
+from services.outbox import ORIGIN, PermanentFailure, Postponed, origin
 
 SEND = "receipt.close"
 CHUNK_ROWS = 1_000
@@ -56,12 +52,6 @@ _PLAN = text(
     SELECT count(*) FROM due
     """
 ).bindparams(bindparam("now", type_=DateTime(timezone=True)), *ORIGIN)
-
-
-class ReceiptNotFailed(Conflict):
-    """Only a closing receipt that failed is sent again."""
-
-    code = "CLOSING_RECEIPT_NOT_FAILED"
 
 
 async def owe_closing_receipt(session: AsyncSession, actor: Principal, payment: Payment, invoice: Invoice) -> None:
@@ -135,39 +125,27 @@ async def give_up_unanswered_receipts(session: AsyncSession, limit: int) -> int:
     for receipt in receipts:
         await _fail_locked(session, receipt, "NO_ANSWER", "neither the gateway nor the cash register told of it")
         payment = await session.get_one(Payment, receipt.payment_id)
-        reason = f"closing receipt {receipt.id} may have been made or not: see the cash register, then send it again"
+        reason = (
+            f"closing receipt {receipt.id} may have been made or not: see the cash register, then record or resend it"
+        )
         await call_a_person(session, payment, reason)
     return len(receipts)
 
 
-async def retry_closing_receipt(session: AsyncSession, actor: Principal, *, closing_receipt_id: int) -> ClosingReceipt:
-    """Send a closing receipt that failed once more; for a person who has seen that there is none.
-
-    Raises:
-        NotFound: there is none in the actor's scope.
-        ReceiptNotFailed: it did not fail.
-    """
-    require(actor, "payment:reconcile", "Mutation.closingReceiptSend")
-    receipt = await load(session, actor, ClosingReceipt, closing_receipt_id, field="id", lock=True)
-    if receipt.status != ClosingReceiptStatus.FAILED:
-        raise ReceiptNotFailed(f"the closing receipt is {receipt.status}", field=fields.path("id"))
-    before = {"status": receipt.status, "error_code": receipt.error_code}
-    receipt.status = ClosingReceiptStatus.QUEUED
-    receipt.error_code = receipt.error_message = None
-    message = {"closingReceiptId": receipt.id}
-    await enqueue(session, SEND, message, ordering_key=f"{SEND}:{receipt.id}", partner_id=receipt.partner_id)
-    after = {"status": receipt.status}
-    await audit.record(session, actor, "closing_receipt.retry", receipt, before=before, after=after)
-    return receipt
-
-
-async def cancel_closing_receipt(session: AsyncSession, actor: Principal, payment: Payment) -> None:
-    """Call the closing receipt of a locked payment off, all of whose money was given back before."""
+async def lower_closing_receipt(session: AsyncSession, actor: Principal, payment: Payment) -> None:
+    """Bring the closing receipt of a locked payment in step with a refund: over what is left, or called off."""
     receipt = await _of_payment(session, payment)
-    if receipt is not None and receipt.status in CANCELABLE:
+    if receipt is None or receipt.status not in NOT_MADE:
+        return
+    left = payment.amount - payment.refunded_amount
+    if left == 0:
         before, receipt.status = receipt.status, ClosingReceiptStatus.CANCELED
         told = {"status": receipt.status}
         await audit.record(session, actor, "closing_receipt.cancel", receipt, before={"status": before}, after=told)
+    elif left != receipt.amount:
+        lowered, receipt.amount = receipt.amount, left
+        after = {"amount": left}
+        await audit.record(session, actor, "closing_receipt.lower", receipt, before={"amount": lowered}, after=after)
 
 
 async def receipt_told(session: AsyncSession, payment: Payment, told: RegisteredReceipt) -> str | None:
@@ -214,18 +192,18 @@ async def _begin(closing_receipt_id: int) -> _Begun | None:
         if await session.scalar(under_way) is not None:
             raise Postponed("a refund of the payment is under way", REFUND_TAKES)
         receipt = await closing_receipt_of(session, payment)
-        unfit = None
         if payment.status != PaymentStatus.CONFIRMED:
-            unfit = f"a closing receipt is made of whole payments only, and this one is {payment.status}"
+            to = ClosingReceiptStatus.BY_HAND
+            unfit = f"the gateway closes whole payments only, and this one is {payment.status}"
         elif receipt is None:
+            to = ClosingReceiptStatus.FAILED
             unfit = "there is neither an email nor a phone to send it to"
-        if unfit is None:
-            assert receipt is not None
+        else:
             assert payment.gateway_payment_id is not None, "money came through a gateway that knows the payment"
             closing.status, closing.sent_at = ClosingReceiptStatus.UNKNOWN, clock.now()
             return _Begun(payment.gateway, payment.gateway_payment_id, receipt)
-        await _fail_locked(session, closing, "NOT_POSSIBLE", unfit)
-    raise PermanentFailure(f"{unfit}; make it at the cash register")
+        await _fail_locked(session, closing, "NOT_POSSIBLE", unfit, to=to)
+    raise PermanentFailure(f"{unfit}; make it at the cash register and record it")
 
 
 async def _move(closing_receipt_id: int, to: ClosingReceiptStatus) -> None:
@@ -250,8 +228,15 @@ async def _fail(closing_receipt_id: int, code: str, message: str) -> None:
             await _fail_locked(session, receipt, code, message)
 
 
-async def _fail_locked(session: AsyncSession, receipt: ClosingReceipt, code: str, message: str) -> None:
-    before, receipt.status = receipt.status, ClosingReceiptStatus.FAILED
+async def _fail_locked(
+    session: AsyncSession,
+    receipt: ClosingReceipt,
+    code: str,
+    message: str,
+    *,
+    to: ClosingReceiptStatus = ClosingReceiptStatus.FAILED,
+) -> None:
+    before, receipt.status = receipt.status, to
     receipt.error_code, receipt.error_message = code, message
     told = {"status": receipt.status, "error_code": code}
     await audit.record(session, SYSTEM, "closing_receipt.fail", receipt, before={"status": before}, after=told)

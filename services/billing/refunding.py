@@ -19,7 +19,7 @@ from models import Install, Invoice, Payment, Refund
 from services import audit, events
 from services.billing.attention import call_a_person
 from services.billing.cancel import end_now
-from services.billing.closing_receipts import cancel_closing_receipt
+from services.billing.closing_receipts import lower_closing_receipt
 from services.billing.locks import live_subscription
 from services.billing.payment_log import log_state
 from services.billing.take_back import give_back
@@ -133,10 +133,9 @@ async def _book(
         payment.status = PaymentStatus.PARTIALLY_REFUNDED if given_back else PaymentStatus.CONFIRMED
     if payment.status != before:
         log_state(session, payment, before, payment.gateway_status or "", "refund")
-    if whole:
-        await cancel_closing_receipt(session, actor, payment)
     if not given_back:
         return
+    await lower_closing_receipt(session, actor, payment)
     to = InvoiceStatus.REFUNDED if whole else InvoiceStatus.PARTIALLY_REFUNDED
     if to in INVOICE_TRANSITIONS[invoice.status]:
         told_before, invoice.status = invoice.status, to

@@ -118,11 +118,19 @@ INVARIANTS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "payment {id} was received as {value}, and no closing receipt of it is on its way",
             """
             SELECT p.id, p.receipt_method AS value FROM payments p JOIN invoices i ON i.id = p.invoice_id
-            WHERE p.receipt_method <> 'FULL_PAYMENT' AND p.status = 'CONFIRMED' AND i.status = 'PAID'
+            WHERE p.receipt_method <> 'FULL_PAYMENT' AND p.status IN ('CONFIRMED', 'PARTIALLY_REFUNDED')
+                AND i.status IN ('PAID', 'PARTIALLY_REFUNDED')
                 AND p.confirmed_at = (SELECT min(q.confirmed_at) FROM payments q WHERE q.invoice_id = i.id)
                 AND NOT EXISTS (
                     SELECT FROM closing_receipts c WHERE c.payment_id = p.id
                         AND (c.status <> 'WAITING' OR c.due_at > now() - interval '1 day'))
+            """,
+        ),
+        "closing_receipts_close_what_is_left": (
+            "closing receipt {id} is over {value}, which is not what is left of its payment",
+            """
+            SELECT c.id, c.amount AS value FROM closing_receipts c JOIN payments p ON p.id = c.payment_id
+            WHERE c.status IN ('WAITING', 'QUEUED', 'BY_HAND', 'FAILED') AND c.amount <> p.amount - p.refunded_amount
             """,
         ),
         "charged_only_while_open": (

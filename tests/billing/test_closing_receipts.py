@@ -30,6 +30,12 @@ mutation($input: ClosingReceiptSendInput!) { closingReceiptSend(input: $input) {
     userErrors { code field } } }
 """
 
+RECORD = """
+mutation($input: ClosingReceiptRecordInput!) { closingReceiptRecord(input: $input) {
+    closingReceipt { status fiscalDocument errorCode } userErrors { code field } } }
+"""
+BY_HAND = "{ closingReceipts(filter: {status: [BY_HAND]}) { nodes { id amount { amount } } } }"
+
 
 async def pay(bank: TBankEmulator, world: Any, owner: Any) -> str:
     """A month from START, paid by card; gives the bank's number of the payment."""
@@ -189,9 +195,46 @@ async def test_money_given_back_before_owes_less(bank: TBankEmulator, paid: str,
     await give_back(owner, staff, Decimal(100))
     assert bank.payments[paid].receipts[1]["Items"][0]["PaymentMethod"] == "full_prepayment"
     assert await later(owner) == [Outcome.DEAD]
-    assert await owed(owner) == ("FAILED", "NOT_POSSIBLE"), "the bank closes whole payments only"
+    assert await owed(owner) == ("BY_HAND", "NOT_POSSIBLE"), "the bank closes whole payments only"
+    assert not bank.payments[paid].closing_receipts
+    await give_back(owner, staff, Decimal(50))
+    assert await owner.fetchval("SELECT amount FROM closing_receipts") == 150
+    async with transaction() as session:
+        assert await verify_billing(session) == []
     await give_back(owner, staff, None)
     assert (await owed(owner))[0] == "CANCELED"
+
+
+@pytest.mark.parametrize("told_by", ["person", "register"])
+async def test_what_the_bank_does_not_close_a_person_makes_and_records(
+    bank: TBankEmulator, paid: str, owner: Any, staff: Principal, told_by: str
+) -> None:
+    await give_back(owner, staff, Decimal(100))
+    await later(owner)
+    (found,) = (await payload(BY_HAND))["nodes"]
+    assert found["amount"] == {"amount": "200.00"}
+    asked = {"id": found["id"], "fiscalDocument": "4711"}
+    refused = await payload(RETRY, input={"id": found["id"]})
+    assert refused["userErrors"][0]["code"] == "CLOSING_RECEIPT_NOT_FAILED"
+    for wrong, code in (
+        ({"fiscalDocument": " "}, "INVALID_VALUE"),
+        ({"id": encode_id("ClosingReceipt", 9)}, "NOT_FOUND"),
+    ):
+        assert (await payload(RECORD, input={**asked, **wrong}))["userErrors"][0]["code"] == code
+    if told_by == "person":
+        made = await payload(RECORD, input=asked)
+        assert made["closingReceipt"] == {"status": "REGISTERED", "fiscalDocument": "4711", "errorCode": None}
+    else:
+        items = [{"Amount": 20_000, "PaymentMethod": "full_payment"}]
+        await bank.register(paid, {"Items": items})
+        await run_messages(owner, "payment.notification")
+    assert await owed(owner) == ("REGISTERED", None)
+    assert (await payload(BY_HAND))["nodes"] == []
+    again = await payload(RECORD, input=asked)
+    assert again["userErrors"] == [{"code": "CLOSING_RECEIPT_NOT_BY_HAND", "field": ["input", "id"]}]
+    await give_back(owner, staff, Decimal(50))
+    assert await owner.fetchval("SELECT amount FROM closing_receipts") == 200, "what was printed stays"
+    assert bank.payments[paid].receipts[-1]["Items"][0]["PaymentMethod"] == "full_payment"
 
 
 async def test_money_given_back_after_is_no_prepayment_any_more(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ def parts(draw: st.DrawFn) -> tuple[Decimal, list[Decimal]]:
     kopecks = draw(st.integers(1, 1_000_000))
     cuts = draw(st.sets(st.integers(1, kopecks), max_size=12)) | {kopecks}
     ends = [Decimal(0), *(Decimal(cut) / 100 for cut in sorted(cuts))]
-    return ends[-1], [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    return ends[-1], [end - start for start, end in pairwise(ends)]
 
 
 @given(bought=COINS, refund=parts())

@@ -32,6 +32,8 @@ BREAK = {
     "install_shows_its_subscription": "UPDATE installs SET subscription_kind = 'NONE'",
     "renewed_for_what_was_paid": "UPDATE invoices SET subscription_id = NULL",
     "prepayments_are_closed": "UPDATE payments SET receipt_method = 'FULL_PREPAYMENT' WHERE id = 1",
+    "closing_receipts_close_what_is_left": "INSERT INTO closing_receipts (partner_id, payment_id, invoice_id, amount, "
+    "currency, due_at) SELECT partner_id, id, invoice_id, amount - 1, currency, now() FROM payments WHERE id = 1",
     "charged_only_while_open": "ALTER TABLE invoices DROP CONSTRAINT ck_invoices_charged_while_open; "
     "UPDATE invoices SET next_charge_at = now() WHERE id = 1",
 }
