@@ -1,4 +1,4 @@
-"""How often a caller may call: an even rate with a burst of ten seconds, kept by each process for itself."""
+"""How often a caller may call: an even rate with a burst of ten seconds. Each process keeps `Rates` for itself."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ class RateLimited(UserError):
         self.retry_after_seconds = retry_after_seconds
 
 
+def pace(per_minute: int) -> tuple[float, float]:
+    """Seconds that a call uses up, and how many seconds may be used up beforehand."""
+    interval = 60.0 / per_minute
+    return interval, max(BURST_SECONDS, SMALLEST_BURST_CALLS * interval)
+
+
 class Rates:
     """Rates of many subjects, one number each: the moment until which a subject has used up its calls (GCRA).
 
@@ -46,9 +52,9 @@ class Rates:
             RateLimited: it is one too many; it is not counted.
         """
         now = self._now()
-        interval = 60.0 / per_minute
+        interval, burst = pace(per_minute)
         used_until = max(now, self._used_until.get(subject, now)) + interval
-        over = used_until - now - max(BURST_SECONDS, SMALLEST_BURST_CALLS * interval)
+        over = used_until - now - burst
         if over > interval * 1e-6:
             raise RateLimited(max(1, math.ceil(over)))
         self._used_until[subject] = used_until

@@ -2,6 +2,7 @@
 
 from models.access import (
     ApiToken,
+    CallRate,
     PasswordLink,
     Permission,
     RefreshToken,
@@ -67,6 +68,7 @@ __all__ = [
     "BulkOperation",
     "BulkOperationChunk",
     "BulkOperationProblem",
+    "CallRate",
     "ClosingReceipt",
     "CoinPackage",
     "Contact",

@@ -191,6 +191,15 @@ class ApiToken(Keyed, Base):
     revoked_at: Mapped[datetime | None]
 
 
+class CallRate(Base):
+    """The moment until which somebody has used up the calls that a rate allows; the subject is a keyed hash (ACC-1)."""
+
+    __tablename__ = "call_rates"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    used_until: Mapped[datetime] = mapped_column(index=True)
+
+
 class SignInFailure(Base):
     """Failed sign-ins in a row of one account, one address, or one account from one address (ACC-1).
 

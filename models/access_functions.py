@@ -1,4 +1,4 @@
-"""The database's own functions of access: which grant is in use, and which address signs in (ACC-4, ACC-5).
+"""The database's own functions of access: which grant is in use, which address signs in, how often one calls (ACC-1…5).
 
 They run with their owner's rights, so that those whom they hold need not, and cannot, read the rows of others.
 """
@@ -18,6 +18,9 @@ def access_functions() -> Iterator[str]:
     yield _SIGNS_IN
     yield "REVOKE ALL ON FUNCTION address_signs_in(text) FROM PUBLIC"
     yield f"GRANT EXECUTE ON FUNCTION address_signs_in(text) TO {APP_ROLE}, {TENANT_ROLE}"
+    yield _COUNT_CALL
+    yield "REVOKE ALL ON FUNCTION count_call(text, float8, float8) FROM PUBLIC"
+    yield f"GRANT EXECUTE ON FUNCTION count_call(text, float8, float8) TO {APP_ROLE}, {TENANT_ROLE}"
     for function in ("granted_partner_id()", "access_grant_in_use(bigint, bigint, bigint, timestamptz)"):
         yield f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC"
         yield f"GRANT EXECUTE ON FUNCTION {function} TO {APP_ROLE}, {GRANTEE_ROLE}"
@@ -68,4 +71,25 @@ _SIGNS_IN = """
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
         SELECT EXISTS (SELECT FROM users u WHERE u.email = address AND NOT u.email_taken)
     $$
+"""
+
+# Seconds to wait; nought where the call is within the rate. Calls of one subject wait for each other. By the server's
+# clock, which all processes share; rows that have nothing used up go, a few at each call, and last: nothing is waited
+# for once they are held.
+_COUNT_CALL = """
+    CREATE OR REPLACE FUNCTION count_call(of_subject text, call_seconds float8, burst_seconds float8) RETURNS float8
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    DECLARE
+        used timestamptz;
+    BEGIN
+        INSERT INTO call_rates AS known (subject, used_until)
+        VALUES (of_subject, clock_timestamp() + make_interval(secs => call_seconds))
+        ON CONFLICT (subject) DO UPDATE
+            SET used_until = greatest(known.used_until, clock_timestamp()) + make_interval(secs => call_seconds)
+        RETURNING used_until INTO used;
+        DELETE FROM call_rates WHERE subject IN (
+            SELECT subject FROM call_rates WHERE used_until < clock_timestamp() ORDER BY used_until LIMIT 10
+            FOR UPDATE SKIP LOCKED);
+        RETURN greatest(0, extract(epoch FROM used - clock_timestamp()) - burst_seconds);
+    END $$
 """

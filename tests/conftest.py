@@ -15,7 +15,6 @@ import redis.asyncio
 
 from core import clock, database
 from core.embedded import EmbeddedServers
-from core.rates import Rates
 from core.settings import get_settings
 from migrations.run import upgrade
 
@@ -72,8 +71,6 @@ async def database_url(servers: EmbeddedServers, template: str, monkeypatch: pyt
     await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     url = servers.postgres.url_of(name)
     monkeypatch.setenv("KONTORA_DATABASE_URL", url)
-    # The numbers of users begin anew with each database.
-    monkeypatch.setattr("services.access.addresses._rates", Rates())
     get_settings.cache_clear()
     yield url
     await database.dispose()

@@ -7,14 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.errors import Conflict, UserError
 from core.principal import Principal
-from core.rates import Rates
 from domain import fields
 from models import User
 from policies.scopes import scoped
+from services.access.call_rates import count_call
 
 LETTERS_A_MINUTE = 10
-
-_rates = Rates()
 
 
 class EmailFixed(UserError):
@@ -23,14 +21,14 @@ class EmailFixed(UserError):
     code = "EMAIL_FIXED"
 
 
-def count_letter(actor: Principal) -> None:
+async def count_letter(session: AsyncSession, actor: Principal) -> None:
     """Count a letter to an address of the actor's choice; people have a handful a minute, Kontora itself any number.
 
     Raises:
         RateLimited: one too many.
     """
     if actor.user_id is not None:
-        _rates.take(actor.user_id, LETTERS_A_MINUTE)
+        await count_call(session, "letter", str(actor.user_id), per_minute=LETTERS_A_MINUTE)
 
 
 async def is_taken(session: AsyncSession, actor: Principal, email: str) -> bool:
@@ -49,7 +47,7 @@ async def is_taken(session: AsyncSession, actor: Principal, email: str) -> bool:
     return bool(await session.scalar(select(func.address_signs_in(email))))
 
 
-def check_new_address(actor: Principal, user: User) -> None:
+async def check_new_address(session: AsyncSession, actor: Principal, user: User) -> None:
     """Make sure that the actor may give the user another address: at partners, as long as the user has not come yet.
 
     Raises:
@@ -58,4 +56,4 @@ def check_new_address(actor: Principal, user: User) -> None:
     """
     if actor.is_tenant and (user.password_set_at is not None or user.last_sign_in_at is not None):
         raise EmailFixed("whoever has signed in keeps the address; ask us to change it", field=fields.path("email"))
-    count_letter(actor)
+    await count_letter(session, actor)

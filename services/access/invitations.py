@@ -65,7 +65,7 @@ async def invite_user(
         raise fields.InvalidValue("a user has at least one role", field=fields.path("roleIds"))
     await check_given(session, own, kind, roles, permissions)
     profile = checked(values)
-    count_letter(actor)
+    await count_letter(session, actor)
     taken = await is_taken(session, actor, profile["email"])
     user = User(kind=kind, partner_id=belongs_to, email_taken=taken, **profile)
     await add(session, user)
@@ -94,7 +94,7 @@ async def send_password_link(session: AsyncSession, actor: Principal, *, user_id
     blocked = user_blocked(UserAction.PASSWORD_LINK_SEND, await standing_of(session, actor, user), own)
     if blocked is not None:
         raise UserIsBlocked(blocked.message, field=("input", "userId"))
-    count_letter(actor)
+    await count_letter(session, actor)
     link = await send_link(session, user)
     await audit.record(session, actor, "user.password_link", user, before=None, after={"purpose": link.purpose})
     return user

@@ -11,12 +11,12 @@ from core import clock
 from core.crypto import hash_password, verify_password
 from core.errors import UserError
 from core.principal import ANONYMOUS, Principal
-from core.rates import Rates
 from core.request import current_request
 from domain.access import PasswordLinkPurpose, UserStatus
 from domain.passwords import check_password_strength
 from models import PasswordLink, User
 from services import audit, mail
+from services.access.call_rates import count_call
 from services.access.failures import Attempt, Refused, count_failure, forget_failures, locked_until
 from services.access.password_links import hash_of, revoke_links, send_link
 from services.access.sessions import end_other_sessions, end_sessions_of, partner_lets_in
@@ -26,8 +26,6 @@ from services.outbox import enqueue
 PREPARE_RESET = "password_reset.prepare"
 REQUESTS_A_MINUTE = 10
 LETTERS_AN_HOUR = 3
-
-_rates = Rates()
 
 
 class InvalidLink(UserError):
@@ -52,8 +50,8 @@ async def request_password_reset(session: AsyncSession, *, email: str) -> None:
         RateLimited: too many requests from one address.
         MailNotConfigured: production without a mail server.
     """
-    _rates.take(current_request().ip, REQUESTS_A_MINUTE)
     mail.make_sure_of_mail()
+    await count_call(session, "password_reset", current_request().ip or "", per_minute=REQUESTS_A_MINUTE)
     address = email.strip().lower().replace("\0", "")
     user_id = await session.scalar(select(User.id).where(User.email == address, ~User.email_taken))
     # The rest takes longer for those who exist, so a worker does it; here both are one look-up and one row.

@@ -178,7 +178,7 @@ async def _apply(session: AsyncSession, actor: Principal, user: User, values: Us
     kept = checked(values)
     was_taken = user.email_taken
     if kept.get("email", user.email) != user.email:
-        check_new_address(actor, user)
+        await check_new_address(session, actor, user)
         user.email_taken = await is_taken(session, actor, kept["email"])
     async with unique(session, "uq_users_email", "there is a user with this email", "email"):
         before, after = apply(user, kept)

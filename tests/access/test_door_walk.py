@@ -173,7 +173,8 @@ CREDENTIALS: dict[str, Callable[[], dict[str, str]]] = {
 @pytest.fixture
 async def world(owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> asyncpg.Connection:
     """Two partners' rows everywhere; the own one's user, program, product and widget may all that such may."""
-    for door in ("web.project._rates", "web.widget._rates", "services.access.passwords._rates"):
+    monkeypatch.setattr("services.access.passwords.REQUESTS_A_MINUTE", 1_000_000)
+    for door in ("web.project._rates", "web.widget._rates"):
         monkeypatch.setattr(door, Rates(now=itertools.count(0, 3600).__next__))
     # Figures of the whole are for who has their token.
     monkeypatch.setenv("KONTORA_METRICS_TOKEN", "of the operators")

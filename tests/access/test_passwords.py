@@ -11,7 +11,6 @@ import pytest
 
 from core import clock
 from core.database import transaction
-from core.rates import Rates
 from services import access
 from services.access import passwords
 from tests.access.callers import PASSWORD, RESET, SIGN_IN, Caller, letters, newest_token, signed_in
@@ -24,9 +23,8 @@ VIEWER = "{ viewer { email } }"
 
 
 @pytest.fixture(autouse=True)
-def world(demo_world: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def world(demo_world: str) -> str:
     """The demo users; nobody has asked for a link yet."""
-    monkeypatch.setattr(passwords, "_rates", Rates())
     return demo_world
 
 
