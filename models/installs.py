@@ -33,7 +33,7 @@ class Install(Keyed, Updated, Base):
     subscribed_until_or_epoch: Mapped[datetime] = mapped_column(
         Computed("coalesce(subscribed_until, to_timestamp(0))", persisted=True)
     )
-    installed_by_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    installed_by_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"), index=True)
     activated_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     event_sequence: Mapped[int] = mapped_column(server_default="0")
@@ -56,7 +56,7 @@ class OAuthToken(Keyed, Updated, Base):
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
     install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), index=True)
-    manager_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"))
+    manager_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"), index=True)
     access_token_encrypted: Mapped[str]
     refresh_token_encrypted: Mapped[str]
     expires_at: Mapped[datetime]

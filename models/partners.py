@@ -95,6 +95,7 @@ class Contact(Keyed, Updated, Base):
     position: Mapped[str | None]
     amocrm_user_id: Mapped[int | None] = mapped_column(BigInteger)
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
     search_text: Mapped[str | None] = mapped_column(Computed(CONTACT_TEXT, persisted=True), deferred=True)
 
 

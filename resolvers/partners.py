@@ -11,6 +11,8 @@ from resolvers.inputs import given, key_of, optional_key
 from resolvers.mutation import MutationContext, mutation
 from schema.partners import (
     ContactCreateInput,
+    ContactDeleteInput,
+    ContactDeletePayload,
     ContactPayload,
     ContactUpdateInput,
     PartnerAssignManagerInput,
@@ -19,7 +21,7 @@ from schema.partners import (
     PartnerPayload,
     PartnerUpdateInput,
 )
-from services import partners
+from services import partner_contacts, partners
 
 _PARTNER_NULLS = frozenset(
     {
@@ -77,21 +79,30 @@ async def contact_create(context: MutationContext, input: ContactCreateInput) ->
     """Add a person at a partner (PAR-1)."""
     values = given(input, nullable=_CONTACT_NULLS)
     partner_id = key_of(values.pop("partner_id"), "Partner", "partnerId")
-    contact = await partners.create_contact(
-        context.session, context.actor, partner_id=partner_id, values=cast(partners.ContactValues, values)
+    contact = await partner_contacts.create_contact(
+        context.session, context.actor, partner_id=partner_id, values=cast(partner_contacts.ContactValues, values)
     )
     return {"contact": contact.id}
 
 
 async def contact_update(context: MutationContext, input: ContactUpdateInput) -> dict[str, Any]:
-    """Change a person at a partner (PAR-1)."""
-    contact = await partners.update_contact(
+    """Change a person at a partner; a change of somebody else in between is a conflict (PAR-1)."""
+    contact = await partner_contacts.update_contact(
         context.session,
         context.actor,
         contact_id=key_of(input.id, "Contact", "id"),
-        values=cast(partners.ContactValues, given(input, nullable=_CONTACT_NULLS)),
+        version=input.version,
+        values=cast(partner_contacts.ContactValues, given(input, nullable=_CONTACT_NULLS)),
     )
     return {"contact": contact.id}
+
+
+async def contact_delete(context: MutationContext, input: ContactDeleteInput) -> dict[str, Any]:
+    """Delete a person at a partner; the primary contact of several needs a successor first (PAR-1)."""
+    await partner_contacts.delete_contact(
+        context.session, context.actor, contact_id=key_of(input.id, "Contact", "id"), version=input.version
+    )
+    return {}
 
 
 def _partner_values(asked: PartnerCreateInput | PartnerUpdateInput) -> partners.PartnerValues:
@@ -112,3 +123,4 @@ class PartnerMutations:
     )
     contact_create: Any = mutation(contact_create, ContactPayload, requires="partner:write")
     contact_update: Any = mutation(contact_update, ContactPayload, requires="partner:write")
+    contact_delete: Any = mutation(contact_delete, ContactDeletePayload, requires="partner:write")

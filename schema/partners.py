@@ -178,6 +178,7 @@ class Contact(Node):
         models.Contact.amocrm_user_id, "Number as a user of amoCRM; null for who did not come from there."
     )
     is_primary: bool = column(models.Contact.is_primary, "Whether to turn to this person first.")
+    version: int = column(models.Contact.version, "Version to send back with a change.")
     created_at: Any = column(models.Contact.created_at, "When the contact was added.")
     updated_at: Any = column(models.Contact.updated_at, "When the contact was last changed.")
     partner: Any = to_one("schema.partners.Partner", models.Contact.partner_id, "The partner.")
@@ -272,6 +273,7 @@ class ContactUpdateInput(KeyedInput):
     """Changes of a contact."""
 
     id: strawberry.ID = strawberry.field(description="The contact.")
+    version: int = strawberry.field(description="The version that was read; another one is a conflict.")
     full_name: str | None = strawberry.field(default=strawberry.UNSET, description="Full name.")
     email: str | None = strawberry.field(default=strawberry.UNSET, description="Email address.")
     phone: str | None = strawberry.field(default=strawberry.UNSET, description="Phone number.")
@@ -279,6 +281,14 @@ class ContactUpdateInput(KeyedInput):
     is_primary: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether to turn to this person first; takes it from the one before."
     )
+
+
+@strawberry.input(description="A contact to delete.")
+class ContactDeleteInput(KeyedInput):
+    """A contact to delete."""
+
+    id: strawberry.ID = strawberry.field(description="The contact.")
+    version: int = strawberry.field(description="The version that was read; another one is a conflict.")
 
 
 @plain(requires="", description="A partner after the change.")
@@ -321,3 +331,8 @@ class ContactPayload(Payload):
     """A contact after the change."""
 
     contact: Any = object_value("schema.partners.Contact", "The contact; null where there are user errors.")
+
+
+@plain(requires="", description="What deleting a contact answers.")
+class ContactDeletePayload(Payload):
+    """What deleting a contact answers."""

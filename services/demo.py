@@ -21,7 +21,17 @@ from domain.onboarding import OnboardingTaskStatus
 from models import Install, Onboarding, Partner, Plan, Product, Role, User, UserRole, Wallet
 from policies.permissions import ALL
 from policies.roles import PARTNER_ROLES, ROLES
-from services import access_grants, billing, demo_card, installs, legal_entities, onboarding, partners, wallets
+from services import (
+    access_grants,
+    billing,
+    demo_card,
+    installs,
+    legal_entities,
+    onboarding,
+    partner_contacts,
+    partners,
+    wallets,
+)
 from services.catalog import plans, products
 from services.monitoring import activity
 
@@ -225,8 +235,8 @@ async def _partner(session: AsyncSession, sketch: _PartnerSketch) -> Partner:
         connected_at=clock.now(),
     )
     partner = await partners.create(session, MAKER, values=values)
-    contact = partners.ContactValues(full_name=sketch.contact, email=sketch.email, phone="+7 495 000-00-00")
-    await partners.create_contact(session, MAKER, partner_id=partner.id, values=contact)
+    contact = partner_contacts.ContactValues(full_name=sketch.contact, email=sketch.email, phone="+7 495 000-00-00")
+    await partner_contacts.create_contact(session, MAKER, partner_id=partner.id, values=contact)
     return partner
 
 

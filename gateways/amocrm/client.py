@@ -110,11 +110,14 @@ class AmoCrm:
     """One account, called by one integration.
 
     Parameters:
-        domain: the account's domain, checked by `gateways.amocrm.hosts`.
+        domain: the account's domain.
+
+    Raises:
+        ForeignHost: the domain is not amoCRM's; secrets would be sent elsewhere.
     """
 
     def __init__(self, domain: str, integration: Integration) -> None:
-        self._base = _base(domain)
+        self._base = _base(account_domain(domain))
         self._integration = integration
 
     async def exchange(self, code: str) -> Tokens:

@@ -15,7 +15,7 @@ class ForeignHost(UserError):
     code = "FOREIGN_HOST"
 
 
-def account_domain(host: str) -> str:
+def account_domain(host: str, field: tuple[str, ...] | None = None) -> str:
     """The domain of an account, in lower case.
 
     Raises:
@@ -23,7 +23,7 @@ def account_domain(host: str) -> str:
     """
     domain = host.strip().lower()
     if not _ACCOUNT.fullmatch(domain):
-        raise ForeignHost(f"{host[:80]!r} is not an account of amoCRM or Kommo")
+        raise ForeignHost(f"{host[:80]!r} is not an account of amoCRM or Kommo", field=field)
     return domain
 
 

@@ -46,14 +46,17 @@ async def store_people(
             else:
                 changed += 1
                 found.amocrm_user_id = number
+                found.version += 1
                 by_number[number] = found
         elif (contact.full_name, contact.email) != (name, email):
             changed += 1
             contact.full_name, contact.email = name, email
+            contact.version += 1
     session.add_all(by_number.values())
     installer = by_number.get(installer_id)
     if installer is not None and not await _has_primary(session, partner):
         installer.is_primary = True
+        installer.version = (installer.version or 0) + 1
     if added or changed:
         after = {"added": added, "changed": changed}
         await audit.record(session, SYSTEM, "partner.store_people", partner, before=None, after=after)

@@ -7,15 +7,14 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
-from core.errors import NotFound
 from core.principal import Principal
 from domain import fields
-from domain.access import UserKind, UserStatus
 from domain.onboarding import OnboardingReporter
-from models import Onboarding, User
+from models import Onboarding
 from policies.scopes import require
 from services import audit
 from services.changes import apply
+from services.colleagues import check_colleague
 from services.loading import load
 from services.onboarding import runs
 
@@ -80,10 +79,7 @@ async def assign(session: AsyncSession, actor: Principal, *, onboarding_id: int,
     """
     require(actor, WRITE, "Mutation.onboardingAssign")
     run = await load(session, actor, Onboarding, onboarding_id, lock=True, references=True)
-    if user_id is not None:
-        user = await session.get(User, user_id)
-        if user is None or user.kind != UserKind.STAFF or user.status != UserStatus.ACTIVE:
-            raise NotFound.of("User", field=fields.path("responsibleId"))
+    await check_colleague(session, user_id, "responsibleId")
     before, after = apply(run, {"responsible_user_id": user_id})
     if after:
         await runs.note(session, actor, run, "assigned")

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from core import crypto
+from gateways.amocrm.client import AmoCrm, Integration
 from gateways.amocrm.hosts import ForeignHost, account_domain, is_account_origin
 from gateways.amocrm.signatures import hook_signature
 from tests.amocrm.conftest import DOMAIN, Crm
@@ -141,6 +142,9 @@ def test_the_hooks_signature_is_the_published_one() -> None:
 def test_hosts_that_are_no_accounts(host: str) -> None:
     with pytest.raises(ForeignHost):
         account_domain(host)
+    # Whatever row a domain was read from, an integration's secret is sent nowhere else.
+    with pytest.raises(ForeignHost):
+        AmoCrm(host, Integration("uuid", "secret", "https://kontora.test"))
     assert not is_account_origin(f"https://{host}")
     assert is_account_origin("https://a.amocrm.ru")
     assert not is_account_origin("http://a.amocrm.ru")

@@ -225,8 +225,12 @@ async def test_the_stuck_are_listed_longest_first_by_the_index(backend: Backend,
     named = await payload(assign, input=asked)
     assert named["onboarding"] == {"responsible": {"databaseId": str(user)}}
     assert await listed(4) == [ids[second]]
-    nobody = await payload(assign, input={**asked, "responsibleId": encode_id("User", 999)})
-    assert nobody["userErrors"] == [{"code": "NOT_FOUND", "field": ["input", "responsibleId"]}]
+    gone = await owner.fetchval(
+        "INSERT INTO users (kind, status, email, full_name) VALUES ('STAFF', 'BLOCKED', 'g@b.test', 'G') RETURNING id"
+    )
+    for other in (999, gone):
+        nobody = await payload(assign, input={**asked, "responsibleId": encode_id("User", other)})
+        assert nobody["userErrors"] == [{"code": "NOT_FOUND", "field": ["input", "responsibleId"]}]
     await owner.execute("SET enable_seqscan = off")
     plan = await owner.fetch(
         "EXPLAIN SELECT id FROM onboardings WHERE status = 'RUNNING' AND moved_at < now() ORDER BY moved_at, id LIMIT 20"

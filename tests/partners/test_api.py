@@ -11,7 +11,7 @@ from core.ids import encode_id
 from core.principal import Principal
 from policies.roles import ROLES
 from tests.api import payload, run
-from tests.factories.world import a_partner
+from tests.factories.world import a_partner, a_product, an_install, tokens_for
 
 CREATE = """mutation($input: PartnerCreateInput!) { partnerCreate(input: $input) {
     partner { id name inn deployment version status } userErrors { code field message } } }"""
@@ -22,7 +22,10 @@ ASSIGN = """mutation($input: PartnerAssignManagerInput!) { partnerAssignManager(
 CONTACT = """mutation($input: ContactCreateInput!) { contactCreate(input: $input) {
     contact { id fullName email isPrimary partner { name } } userErrors { code field } } }"""
 CONTACT_UPDATE = """mutation($input: ContactUpdateInput!) { contactUpdate(input: $input) {
-    contact { fullName isPrimary } userErrors { code field } } }"""
+    contact { fullName isPrimary version } userErrors { code field } } }"""
+CONTACT_DELETE = (
+    """mutation($input: ContactDeleteInput!) { contactDelete(input: $input) { userErrors { code field } } }"""
+)
 
 
 async def test_create_and_read_back(owner: asyncpg.Connection) -> None:
@@ -51,6 +54,10 @@ async def test_create_and_read_back(owner: asyncpg.Connection) -> None:
         ({"name": "x", "accountManagerId": encode_id("Partner", 1)}, "INVALID_ID", ["input", "accountManagerId"]),
         ({"name": "x", "accountManagerId": "garbage"}, "INVALID_ID", ["input", "accountManagerId"]),
         ({"name": "x", "amocrmAccountId": "-1"}, "INVALID_VALUE", ["input", "amocrmAccountId"]),
+        # Secrets of integrations are sent to this domain.
+        ({"name": "x", "amocrmDomain": "evil.example"}, "FOREIGN_HOST", ["input", "amocrmDomain"]),
+        ({"name": "x", "amocrmDomain": "demo.amocrm.ru.evil.example"}, "FOREIGN_HOST", ["input", "amocrmDomain"]),
+        ({"name": "x", "amocrmDomain": "demo.amocrm.ru:8080"}, "FOREIGN_HOST", ["input", "amocrmDomain"]),
     ],
 )
 async def test_bad_values_name_their_field(
@@ -128,11 +135,61 @@ async def test_the_first_contact_is_primary_and_the_next_may_take_over(owner: as
     second = await payload(CONTACT, input={"partnerId": partner_id, "fullName": "Ivan", "isPrimary": True})
     assert second["contact"]["isPrimary"] is True
     assert await owner.fetchval("SELECT count(*) FROM contacts WHERE is_primary") == 1
-    lost = await payload(CONTACT_UPDATE, input={"id": second["contact"]["id"], "isPrimary": False})
+    lost = await payload(CONTACT_UPDATE, input={"id": second["contact"]["id"], "version": 1, "isPrimary": False})
     assert lost["userErrors"] == [{"code": "INVALID_VALUE", "field": ["input", "isPrimary"]}]
     masked = await owner.fetchval("SELECT after FROM audit_events WHERE action = 'contact.create' LIMIT 1")
     assert "Anna" not in masked
     assert "anna" not in masked
+    # Whose place was taken is at another version.
+    late = {"id": first["contact"]["id"], "version": 1, "fullName": "Anna B."}
+    assert (await payload(CONTACT_UPDATE, input=late))["userErrors"] == [
+        {"code": "VERSION_CONFLICT", "field": ["input", "version"]}
+    ]
+    assert (await payload(CONTACT_UPDATE, input={**late, "version": 2}))["contact"]["version"] == 3
+
+
+async def test_a_deleted_contact_leaves_no_name_behind(owner: asyncpg.Connection) -> None:
+    partner = await a_partner()
+    install = await an_install(partner.id, (await a_product()).product.id, tokens=tokens_for(1))
+    partner_id = encode_id("Partner", partner.id)
+    made = [await payload(CONTACT, input={"partnerId": partner_id, "fullName": name}) for name in ("Anna", "Boris")]
+    anna, boris = ({"id": one["contact"]["id"], "version": 1} for one in made)
+    await owner.execute("UPDATE installs SET installed_by_contact_id = (SELECT min(id) FROM contacts)")
+    await owner.execute("UPDATE oauth_tokens SET manager_contact_id = (SELECT min(id) FROM contacts)")
+    for wrong, code, field in (
+        (anna, "PRIMARY_CONTACT", "id"),
+        ({**boris, "version": 2}, "VERSION_CONFLICT", "version"),
+        ({**boris, "id": encode_id("Contact", 999)}, "NOT_FOUND", "id"),
+    ):
+        refused = await payload(CONTACT_DELETE, input=wrong)
+        assert refused["userErrors"] == [{"code": code, "field": ["input", field]}]
+    assert await owner.fetchval("SELECT count(*) FROM contacts") == 2
+    assert (await payload(CONTACT_UPDATE, input={**boris, "isPrimary": True}))["userErrors"] == []
+    done = {**anna, "version": 2, "idempotencyKey": "once"}
+    for _ in range(2):
+        assert (await payload(CONTACT_DELETE, input=done))["userErrors"] == []
+    assert [row["full_name"] for row in await owner.fetch("SELECT full_name FROM contacts")] == ["Boris"]
+    for row in ("installed_by_contact_id FROM installs", "manager_contact_id FROM oauth_tokens"):
+        assert await owner.fetchval(f"SELECT {row}") is None
+    assert await owner.fetchval("SELECT status FROM installs WHERE id = $1", install.id) == "INSTALLED"
+    written = str(await owner.fetch("SELECT before, after FROM audit_events WHERE action = 'contact.delete'"))
+    assert written.count("***") == 1
+    assert "Anna" not in written
+    # The last one needs no successor.
+    assert (await payload(CONTACT_DELETE, input={**boris, "version": 2}))["userErrors"] == []
+
+
+async def test_partners_are_given_to_people_who_work_here(owner: asyncpg.Connection) -> None:
+    gone = await owner.fetchval(
+        "INSERT INTO users (kind, status, email, full_name) VALUES ('STAFF', 'BLOCKED', 'g@x.test', 'G') RETURNING id"
+    )
+    partner = await a_partner()
+    asked = {"id": encode_id("Partner", partner.id), "version": 1, "accountManagerId": encode_id("User", gone)}
+    refused = [{"code": "NOT_FOUND", "field": ["input", "accountManagerId"]}]
+    assert (await payload(UPDATE, input=asked))["userErrors"] == refused
+    # Whoever left is still named until somebody else is, and stands in no other change's way.
+    await owner.execute("UPDATE partners SET account_manager_id = $1", gone)
+    assert (await payload(UPDATE, input={**asked, "segment": "small"}))["userErrors"] == []
 
 
 async def test_partners_cannot_write_cards(owner: asyncpg.Connection) -> None:
@@ -160,10 +217,12 @@ async def test_a_tenants_write_reaches_its_own_rows_only(owner: asyncpg.Connecti
         for partner in (own, other)
     ]
     tenant = Principal(kind="partner", permissions=ROLES["PARTNER_OWNER"][1] | {"partner:write"}, partner_id=own.id)
-    done = await payload(CONTACT_UPDATE, tenant, input={"id": encode_id("Contact", mine), "fullName": "Anna"})
+    done = await payload(
+        CONTACT_UPDATE, tenant, input={"id": encode_id("Contact", mine), "version": 1, "fullName": "Anna"}
+    )
     assert done["contact"]["fullName"] == "Anna"
     foreign, absent = [
-        await payload(CONTACT_UPDATE, tenant, input={"id": encode_id("Contact", key), "fullName": "Eve"})
+        await payload(CONTACT_UPDATE, tenant, input={"id": encode_id("Contact", key), "version": 1, "fullName": "Eve"})
         for key in (theirs, 999_999)
     ]
     assert foreign == absent
