@@ -36,10 +36,11 @@ class User(Keyed, Updated, Base):
         UniqueConstraint("id", "kind"),
         UniqueConstraint("email", "partner_id"),
         Index("uq_users_email", "email", unique=True, postgresql_where=text("NOT email_taken")),
+        Index(None, "partner_id", "id"),
     )
 
     kind: Mapped[UserKind] = mapped_column(StrEnumColumn(UserKind))
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     email: Mapped[str]
     # The address signs in to somebody else's account; whoever was invited with it cannot sign in, and no partner sees
     # the difference.
@@ -140,9 +141,11 @@ class Session(Keyed, Base):
             "provider_session_hash",
             postgresql_where=text("provider_session_hash IS NOT NULL"),
         ),
+        Index(None, "user_id", "id"),
+        Index(None, "last_used_at", "id"),
     )
 
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     kind: Mapped[SessionKind] = mapped_column(StrEnumColumn(SessionKind))
     method: Mapped[SignInMethod] = mapped_column(StrEnumColumn(SignInMethod), server_default="PASSWORD")
@@ -178,10 +181,12 @@ class ApiToken(Keyed, Base):
     __table_args__ = (
         UniqueConstraint("user_id", "name"),
         Index("ix_api_tokens_live", "user_id", postgresql_where=text("revoked_at IS NULL")),
+        Index(None, "partner_id", "id"),
+        Index(None, "expires_at", "id"),
     )
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     name: Mapped[str]
     token_hash: Mapped[str] = mapped_column(unique=True)
     hint: Mapped[str]

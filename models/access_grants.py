@@ -31,8 +31,9 @@ class AccessGrant(Keyed, Updated, Base):
             postgresql_where=text("status IN ('REQUESTED', 'APPROVED')"),
         ),
         Index("ix_access_grants_open", "id", postgresql_where=text("status IN ('REQUESTED', 'APPROVED')")),
-        Index("ix_access_grants_asker_recent", "requested_by_user_id", text("id DESC")),
-        Index("ix_access_grants_partner_recent", "partner_id", text("id DESC")),
+        Index("ix_access_grants_asker_recent", "requested_by_user_id", "created_at", "id"),
+        Index("ix_access_grants_partner_recent", "partner_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))

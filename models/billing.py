@@ -69,12 +69,17 @@ class Subscription(Keyed, Updated, Base):
         Index("ix_subscriptions_product_ends", "product_id", "ends_at", "id"),
         Index("ix_subscriptions_status_recent", "status", text("id DESC")),
         Index("ix_subscriptions_due", "ends_at", postgresql_where=text("status IN ('TRIAL', 'ACTIVE', 'PAST_DUE')")),
+        Index(None, "partner_id", "id"),
+        Index(None, "install_id", "id"),
+        Index(None, "plan_id", "id"),
+        Index(None, "ends_at", "id"),
+        Index(None, "plan_id", "ends_at", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
-    install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"))
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
-    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"), index=True)
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey("plans.id"))
     term: Mapped[Term] = mapped_column(StrEnumColumn(Term))
     status: Mapped[SubscriptionStatus] = mapped_column(StrEnumColumn(SubscriptionStatus))
     seats: Mapped[int] = mapped_column(Integer)
@@ -104,10 +109,13 @@ class SubscriptionChange(Keyed, Base):
     """One line of a subscription's change log (SUB-7); insert-only."""
 
     __tablename__ = "subscription_changes"
-    __table_args__ = (timeline_index("subscription_changes"),)
+    __table_args__ = (
+        timeline_index("subscription_changes"),
+        Index(None, "subscription_id", "id"),
+    )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
-    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"))
     action: Mapped[str]
     actor: Mapped[str]
     actor_user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
@@ -122,9 +130,10 @@ class SubscriptionNotice(Keyed, Base):
     __table_args__ = (
         UniqueConstraint("subscription_id", "ends_at", "days_before"),
         CheckConstraint("days_before >= 1", name="days_before_positive"),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     subscription_id: Mapped[int] = mapped_column(ForeignKey("subscriptions.id"))
     ends_at: Mapped[datetime]
     days_before: Mapped[int] = mapped_column(SmallInteger)
@@ -192,17 +201,18 @@ class Invoice(Keyed, Updated, Base):
             unique=True,
             postgresql_where=text("top_up AND status IN ('PENDING', 'CHARGING', 'ACTION_REQUIRED', 'FAILED')"),
         ),
-        Index("ix_invoices_partner_recent", "partner_id", text("id DESC")),
         timeline_index("invoices"),
-        Index("ix_invoices_install_recent", "install_id", text("id DESC")),
-        Index("ix_invoices_status_recent", "status", text("id DESC")),
+        Index("ix_invoices_install_recent", "install_id", "created_at", "id"),
+        Index("ix_invoices_status_recent", "status", "created_at", "id"),
         Index("ix_invoices_due", "due_at", "id"),
         Index("ix_invoices_total", "total", "id"),
+        Index(None, "subscription_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     install_id: Mapped[int | None] = mapped_column(ForeignKey("installs.id"))
-    subscription_id: Mapped[int | None] = mapped_column(ForeignKey("subscriptions.id"), index=True)
+    subscription_id: Mapped[int | None] = mapped_column(ForeignKey("subscriptions.id"))
     legal_entity: Mapped[str]
     year: Mapped[int] = mapped_column(Integer)
     sequence: Mapped[int]
@@ -239,9 +249,10 @@ class InvoiceLine(Keyed, Base):
     __table_args__ = (
         UniqueConstraint("invoice_id", "position"),
         CheckConstraint("quantity > 0", name="quantity_positive"),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"))
     position: Mapped[int] = mapped_column(SmallInteger)
     description: Mapped[str]

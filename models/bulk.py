@@ -26,13 +26,14 @@ class BulkOperation(Keyed, Updated, Base):
         CheckConstraint("done_count >= 0 AND (row_count IS NULL OR done_count <= row_count)", name="done_in_bounds"),
         Index("ix_bulk_operations_requested_recent", "requested_by_user_id", text("id DESC")),
         Index("ix_bulk_operations_expiry", "expires_at", postgresql_where=text("NOT file_expired")),
+        Index(None, "partner_id", "id"),
     )
 
     kind: Mapped[BulkOperationKind] = mapped_column(StrEnumColumn(BulkOperationKind))
     status: Mapped[BulkOperationStatus] = mapped_column(StrEnumColumn(BulkOperationStatus), server_default="QUEUED")
     format: Mapped[TableFormat | None] = mapped_column(StrEnumColumn(TableFormat))
     dry_run: Mapped[bool] = mapped_column(server_default=text("false"))
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     requested_by_user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
     access_reason: Mapped[str | None]
@@ -69,10 +70,13 @@ class BulkOperationProblem(Keyed, Base):
     """What is wrong with a row of an imported file; its header is row 1."""
 
     __tablename__ = "bulk_operation_problems"
-    __table_args__ = (Index("ix_bulk_operation_problems_operation", "bulk_operation_id", "id"),)
+    __table_args__ = (
+        Index("ix_bulk_operation_problems_operation", "bulk_operation_id", "id"),
+        Index(None, "partner_id", "id"),
+    )
 
     bulk_operation_id: Mapped[int] = mapped_column(ForeignKey("bulk_operations.id", ondelete="CASCADE"))
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     row_number: Mapped[int] = mapped_column(Integer)
     column_name: Mapped[str | None]
     code: Mapped[str]

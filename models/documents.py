@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.documents import InvoiceDocumentKind
@@ -19,9 +19,10 @@ class InvoiceDocument(Keyed, Base):
         UniqueConstraint("invoice_id", "kind"),
         checked("kind", InvoiceDocumentKind),
         CheckConstraint("size_bytes > 0", name="size_positive"),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"))
     kind: Mapped[InvoiceDocumentKind] = mapped_column(StrEnumColumn(InvoiceDocumentKind))
     number: Mapped[str]

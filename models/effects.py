@@ -21,12 +21,14 @@ class OutboxMessage(Keyed, Base):
         checked("status", OutboxStatus),
         Index("ix_outbox_messages_due", "available_at", postgresql_where=text("status = 'PENDING'")),
         Index("ix_outbox_messages_order", "ordering_key", "id", postgresql_where=text("status = 'PENDING'")),
+        Index(None, "partner_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
     )
 
     kind: Mapped[str]
     payload: Mapped[dict[str, Any]]
     ordering_key: Mapped[str | None]
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     status: Mapped[OutboxStatus] = mapped_column(StrEnumColumn(OutboxStatus), server_default="PENDING")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -46,10 +48,12 @@ class DeadLetter(Keyed, Base):
     __table_args__ = (
         checked("status", DeadLetterStatus),
         Index("ix_dead_letters_status_recent", "status", text("id DESC")),
+        Index(None, "outbox_message_id", "id"),
+        Index(None, "partner_id", "id"),
     )
 
-    outbox_message_id: Mapped[int] = mapped_column(ForeignKey("outbox_messages.id"), index=True)
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    outbox_message_id: Mapped[int] = mapped_column(ForeignKey("outbox_messages.id"))
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     install_id: Mapped[int | None] = mapped_column(ForeignKey("installs.id"), index=True)
     kind: Mapped[str]
     payload: Mapped[dict[str, Any]]
@@ -74,11 +78,14 @@ class ProductEvent(Keyed, Base):
         checked("status", EventStatus),
         Index("ix_product_events_product_order", "product_id", "order_xid", "id"),
         timeline_index("product_events"),
+        Index(None, "product_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
+        Index(None, "install_id", "created_at", "id"),
     )
 
     event_id: Mapped[str] = mapped_column(unique=True)
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
-    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"))
     sequence: Mapped[int] = mapped_column(BigInteger)
     type: Mapped[str]
@@ -125,9 +132,13 @@ class EventDelivery(Keyed, Base):
     """One attempt to deliver an event; insert-only."""
 
     __tablename__ = "event_deliveries"
+    __table_args__ = (
+        Index(None, "product_event_id", "id"),
+        Index(None, "partner_id", "id"),
+    )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
-    product_event_id: Mapped[int] = mapped_column(ForeignKey("product_events.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    product_event_id: Mapped[int] = mapped_column(ForeignKey("product_events.id"))
     attempt: Mapped[int] = mapped_column(Integer)
     status_code: Mapped[int | None] = mapped_column(Integer)
     error: Mapped[str | None]
@@ -138,11 +149,15 @@ class IdempotencyRecord(Keyed, Base):
     """The stored result of a mutation under a caller's key (API-2)."""
 
     __tablename__ = "idempotency_records"
-    __table_args__ = (UniqueConstraint("scope", "key"), Index("ix_idempotency_records_expiry", "expires_at"))
+    __table_args__ = (
+        UniqueConstraint("scope", "key"),
+        Index("ix_idempotency_records_expiry", "expires_at", "id"),
+        Index(None, "partner_id", "id"),
+    )
 
     scope: Mapped[str]
     key: Mapped[str]
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     mutation: Mapped[str]
     input_hash: Mapped[str]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

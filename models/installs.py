@@ -21,12 +21,16 @@ class Install(Keyed, Updated, Base):
         checked("status", InstallStatus),
         checked("subscription_kind", SubscriptionKind),
         Index("ix_installs_subscribed_until", "subscribed_until_or_epoch", "id"),
-        Index("ix_installs_kind_recent", "subscription_kind", text("id DESC")),
+        Index("ix_installs_kind_recent", "subscription_kind", "created_at", "id"),
+        Index(None, "product_id", "created_at", "id"),
+        Index(None, "status", "created_at", "id"),
+        Index(None, "created_at", "id"),
+        Index(None, "product_id", "subscribed_until_or_epoch", "id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
-    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
-    status: Mapped[InstallStatus] = mapped_column(StrEnumColumn(InstallStatus), server_default="INSTALLED", index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
+    status: Mapped[InstallStatus] = mapped_column(StrEnumColumn(InstallStatus), server_default="INSTALLED")
     subscription_kind: Mapped[SubscriptionKind] = mapped_column(StrEnumColumn(SubscriptionKind), server_default="NONE")
     subscribed_until: Mapped[datetime | None]
     # Rows are paged by columns that are never null; an install that is not subscribed comes first.
@@ -52,10 +56,12 @@ class OAuthToken(Keyed, Updated, Base):
         Index("uq_oauth_tokens_active", "install_id", unique=True, postgresql_where=text("active")),
         Index("ix_oauth_tokens_lost", "id", postgresql_where=text("authorization_lost")),
         Index("ix_oauth_tokens_due", "expires_at", postgresql_where=text("active AND invalid_because IS NULL")),
+        Index(None, "install_id", "id"),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
-    install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"))
     manager_contact_id: Mapped[int | None] = mapped_column(ForeignKey("contacts.id"), index=True)
     access_token_encrypted: Mapped[str]
     refresh_token_encrypted: Mapped[str]

@@ -18,9 +18,11 @@ class Mail(Keyed, Updated, Base):
     __table_args__ = (
         checked("status", MailStatus),
         Index("ix_mails_sealed", "created_at", postgresql_where=text("content_encrypted IS NOT NULL")),
+        Index(None, "partner_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
     )
 
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
     recipient: Mapped[str]
     template: Mapped[str]
     locale: Mapped[str]

@@ -44,9 +44,11 @@ class Onboarding(Keyed, Base):
         Index("ix_onboardings_help", "id", postgresql_where=text("needs_help")),
         Index("ix_onboardings_responsible", "responsible_user_id", "id"),
         Index("ix_onboardings_product", "product_id", "status", "id"),
+        Index(None, "partner_id", "id"),
+        Index(None, "moved_at", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     product_id: Mapped[int] = mapped_column(ForeignKey("products.id"))
     install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), unique=True)
     status: Mapped[OnboardingStatus] = mapped_column(StrEnumColumn(OnboardingStatus), server_default="RUNNING")
@@ -67,9 +69,10 @@ class OnboardingTask(Keyed, Base):
         UniqueConstraint("onboarding_id", "step_id"),
         checked("status", OnboardingTaskStatus),
         checked("reported_by", OnboardingReporter),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     onboarding_id: Mapped[int] = mapped_column(ForeignKey("onboardings.id"))
     step_id: Mapped[int] = mapped_column(ForeignKey("onboarding_steps.id"), index=True)
     status: Mapped[OnboardingTaskStatus] = mapped_column(StrEnumColumn(OnboardingTaskStatus), server_default="TODO")
@@ -82,10 +85,13 @@ class OnboardingChange(Keyed, Base):
     """One thing that happened in a run. Insert-only."""
 
     __tablename__ = "onboarding_changes"
-    __table_args__ = (timeline_index("onboarding_changes"),)
+    __table_args__ = (
+        timeline_index("onboarding_changes"),
+        Index(None, "onboarding_id", "id"),
+    )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
-    onboarding_id: Mapped[int] = mapped_column(ForeignKey("onboardings.id"), index=True)
+    onboarding_id: Mapped[int] = mapped_column(ForeignKey("onboardings.id"))
     action: Mapped[str]
     step_id: Mapped[int | None] = mapped_column(ForeignKey("onboarding_steps.id"))
     actor: Mapped[str]

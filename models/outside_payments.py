@@ -44,6 +44,7 @@ class OutsidePayment(Keyed, Updated, Base):
         Index("ix_outside_payments_status_recent", "status", text("id DESC")),
         Index("ix_outside_payments_statement_recent", "bank_statement_id", text("id DESC")),
         Index("ix_outside_payments_table_recent", "bulk_operation_id", text("id DESC")),
+        Index(None, "paid_at", "id"),
     )
 
     source: Mapped[OutsidePaymentSource] = mapped_column(StrEnumColumn(OutsidePaymentSource))
@@ -54,7 +55,7 @@ class OutsidePayment(Keyed, Updated, Base):
     reason: Mapped[UnmatchedReason | None] = mapped_column(StrEnumColumn(UnmatchedReason))
     amount: Mapped[Money]
     currency: Mapped[Currency]
-    paid_at: Mapped[datetime] = mapped_column(index=True)
+    paid_at: Mapped[datetime]
     document_number: Mapped[str | None]
     invoice_number: Mapped[str | None]
     payer_name: Mapped[str | None]

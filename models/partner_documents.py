@@ -36,9 +36,8 @@ class PartnerDocument(Keyed, Updated, Base):
         ),
         CheckConstraint("status <> 'REJECTED' OR rejection IS NOT NULL", name="rejection_told"),
         CheckConstraint("(status = 'DELETED') = (deleted_at IS NOT NULL)", name="deleted_at_of_status"),
-        Index("ix_partner_documents_recent", "partner_id", text("id DESC")),
         timeline_index("partner_documents"),
-        Index("ix_partner_documents_contract", "contract_id", text("id DESC")),
+        Index("ix_partner_documents_contract", "contract_id", "created_at", "id"),
         Index(
             "uq_partner_documents_replaces",
             "replaces_id",
@@ -47,6 +46,7 @@ class PartnerDocument(Keyed, Updated, Base):
         ),
         Index("ix_partner_documents_waiting", "upload_until", postgresql_where=text("status = 'PENDING'")),
         Index("ix_partner_documents_purge", "purge_at", postgresql_where=text("purged_at IS NULL")),
+        Index(None, "created_at", "id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))

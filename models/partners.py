@@ -86,9 +86,11 @@ class Contact(Keyed, Updated, Base):
         UniqueConstraint("partner_id", "amocrm_user_id"),
         Index("ix_contacts_phone", text("search_phone(phone)")),
         *_search_indexes("contacts"),
+        Index(None, "partner_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     full_name: Mapped[str]
     email: Mapped[str | None] = mapped_column(index=True)
     phone: Mapped[str | None]

@@ -34,10 +34,11 @@ class Payment(Keyed, Updated, Base):
             "updated_at",
             postgresql_where=text("status IN ('NEW', 'UNKNOWN', 'PENDING', 'AUTHORIZED')"),
         ),
-        Index("ix_payments_invoice_recent", "invoice_id", text("id DESC")),
-        Index("ix_payments_status_recent", "status", text("id DESC")),
+        Index("ix_payments_invoice_recent", "invoice_id", "created_at", "id"),
+        Index("ix_payments_status_recent", "status", "created_at", "id"),
         Index("ix_payments_at_the_gateway", "gateway_payment_id"),
         timeline_index("payments"),
+        Index(None, "created_at", "id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
@@ -69,9 +70,13 @@ class PaymentStateChange(Keyed, Base):
     """One step of a payment's history; insert-only."""
 
     __tablename__ = "payment_state_changes"
+    __table_args__ = (
+        Index(None, "payment_id", "id"),
+        Index(None, "partner_id", "id"),
+    )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
-    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"))
     from_status: Mapped[PaymentStatus | None] = mapped_column(StrEnumColumn(PaymentStatus))
     to_status: Mapped[PaymentStatus] = mapped_column(StrEnumColumn(PaymentStatus))
     gateway_status: Mapped[str | None]

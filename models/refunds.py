@@ -36,11 +36,12 @@ class Refund(Keyed, Updated, Base):
         Index("ix_refunds_payment_recent", "payment_id", text("id DESC")),
         Index("ix_refunds_partner_recent", "partner_id", text("id DESC")),
         timeline_index("refunds"),
+        Index(None, "invoice_id", "id"),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id"))
-    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"), index=True)
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoices.id"))
     key: Mapped[str] = mapped_column(String(36), unique=True)
     status: Mapped[RefundStatus] = mapped_column(StrEnumColumn(RefundStatus), server_default="PENDING")
     amount: Mapped[Money]

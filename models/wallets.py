@@ -32,9 +32,10 @@ class Wallet(Keyed, Updated, Base):
             "top_up_threshold",
             postgresql_where=text("top_up_threshold IS NOT NULL"),
         ),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     install_id: Mapped[int] = mapped_column(ForeignKey("installs.id"), unique=True)
     balance: Mapped[Coins] = mapped_column(server_default="0")
     earned: Mapped[Coins] = mapped_column(server_default="0")
@@ -59,11 +60,12 @@ class LedgerAccount(Keyed, Base):
         checked("kind", AccountKind),
         CheckConstraint("(kind = 'WALLET') = (wallet_id IS NOT NULL)", name="wallet_of_kind"),
         Index("uq_ledger_accounts_counterpart", "kind", unique=True, postgresql_where=text("wallet_id IS NULL")),
+        Index(None, "partner_id", "id"),
     )
 
     kind: Mapped[AccountKind] = mapped_column(StrEnumColumn(AccountKind))
     wallet_id: Mapped[int | None] = mapped_column(ForeignKey("wallets.id"), unique=True)
-    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))
 
 
 class WalletTransaction(Keyed, Base):
@@ -81,11 +83,12 @@ class WalletTransaction(Keyed, Base):
             unique=True,
             postgresql_where=text("reference IS NOT NULL"),
         ),
-        Index("ix_wallet_transactions_recent", "wallet_id", text("id DESC")),
         Index("ix_wallet_transactions_period", "wallet_id", "created_at", "id"),
+        Index(None, "partner_id", "created_at", "id"),
+        Index(None, "created_at", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
     kind: Mapped[WalletTransactionKind] = mapped_column(StrEnumColumn(WalletTransactionKind))
     amount: Mapped[Coins]
@@ -113,9 +116,10 @@ class WalletLot(Keyed, Base):
         Index("ix_wallet_lots_to_spend", "wallet_id", "spend_rank", "expires_at", "id", postgresql_where=text("open")),
         Index("ix_wallet_lots_to_expire", "expires_at", postgresql_where=text("open AND expires_at IS NOT NULL")),
         Index("ix_wallet_lots_recent", "wallet_id", text("id DESC")),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
     source: Mapped[LotSource] = mapped_column(StrEnumColumn(LotSource))
     transaction_id: Mapped[int | None] = mapped_column(ForeignKey("wallet_transactions.id"), unique=True)
@@ -134,11 +138,15 @@ class LedgerEntry(Keyed, Base):
     """
 
     __tablename__ = "ledger_entries"
-    __table_args__ = (CheckConstraint("amount <> 0", name="amount_not_zero"),)
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount_not_zero"),
+        Index(None, "account_id", "id"),
+        Index(None, "partner_id", "id"),
+    )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     transaction_id: Mapped[int] = mapped_column(ForeignKey("wallet_transactions.id", ondelete="RESTRICT"), index=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("ledger_accounts.id", ondelete="RESTRICT"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("ledger_accounts.id", ondelete="RESTRICT"))
     amount: Mapped[Coins]
     lot_id: Mapped[int | None] = mapped_column(ForeignKey("wallet_lots.id", ondelete="RESTRICT"))
 
@@ -155,9 +163,10 @@ class WalletHold(Keyed, Updated, Base):
         CheckConstraint("(status = 'CAPTURED') = (captured_amount > 0)", name="captured_amount_of_status"),
         Index("ix_wallet_holds_to_expire", "expires_at", postgresql_where=text("status = 'HELD'")),
         Index("ix_wallet_holds_recent", "wallet_id", text("id DESC")),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
     key: Mapped[str]
     status: Mapped[HoldStatus] = mapped_column(StrEnumColumn(HoldStatus), server_default="HELD")
@@ -176,9 +185,10 @@ class WalletTopUp(Keyed, Updated, Base):
     __table_args__ = (
         CheckConstraint("threshold >= 0", name="threshold_not_negative"),
         CheckConstraint("most_per_day BETWEEN 1 AND 100", name="most_per_day_within_reason"),
+        Index(None, "partner_id", "id"),
     )
 
-    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))
     wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"), unique=True)
     coin_package_id: Mapped[int] = mapped_column(ForeignKey("coin_packages.id"), index=True)
     threshold: Mapped[Coins]

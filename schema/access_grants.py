@@ -38,7 +38,7 @@ AccessGrantFilter = filter_input(
         "created_before": before(models.AccessGrant.created_at, "Only asked for before this moment."),
     },
 )
-AccessGrantOrder = order_input("AccessGrant")
+AccessGrantOrder = order_input("AccessGrant", {"CREATED_AT": models.AccessGrant.created_at})
 
 
 @bound(

@@ -191,7 +191,9 @@ InvoiceFilter = filter_input(
         "due_before": before(models.Invoice.due_at, "Only bills due before this moment."),
     },
 )
-InvoiceOrder = order_input("Invoice", {"DUE_AT": models.Invoice.due_at, "TOTAL": models.Invoice.total})
+InvoiceOrder = order_input(
+    "Invoice", {"CREATED_AT": models.Invoice.created_at, "DUE_AT": models.Invoice.due_at, "TOTAL": models.Invoice.total}
+)
 
 _MONTHS = """
     (CASE WHEN {row}.kind = 'SEATS_UPGRADE' THEN

@@ -42,7 +42,9 @@ OutboxMessageFilter = filter_input(
         "created_before": before(models.OutboxMessage.created_at, "Written before this moment."),
     },
 )
-OutboxMessageOrder = order_input("OutboxMessage", {"AVAILABLE_AT": models.OutboxMessage.available_at})
+OutboxMessageOrder = order_input(
+    "OutboxMessage", {"CREATED_AT": models.OutboxMessage.created_at, "AVAILABLE_AT": models.OutboxMessage.available_at}
+)
 
 
 @bound(
@@ -144,7 +146,7 @@ ProductEventFilter = filter_input(
         "created_before": before(models.ProductEvent.created_at, "Happened before this moment."),
     },
 )
-ProductEventOrder = order_input("ProductEvent")
+ProductEventOrder = order_input("ProductEvent", {"CREATED_AT": models.ProductEvent.created_at})
 
 
 @bound(

@@ -42,7 +42,9 @@ InstallFilter = filter_input(
         "subscribed_before": before(models.Install.subscribed_until, "Subscribed until before this moment."),
     },
 )
-InstallOrder = order_input("Install", {"SUBSCRIBED_UNTIL": models.Install.subscribed_until_or_epoch})
+InstallOrder = order_input(
+    "Install", {"CREATED_AT": models.Install.created_at, "SUBSCRIBED_UNTIL": models.Install.subscribed_until_or_epoch}
+)
 
 
 @bound(models.Install, requires="install:read", description="One product at one partner (INS-1).")

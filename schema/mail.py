@@ -17,7 +17,7 @@ MailFilter = filter_input(
         "created_before": before(models.Mail.created_at, "Written before this moment."),
     },
 )
-MailOrder = order_input("Mail")
+MailOrder = order_input("Mail", {"CREATED_AT": models.Mail.created_at})
 
 
 @bound(models.Mail, requires="mail:read", description="A letter; what it said is forgotten once it was sent (NOT-1).")

@@ -41,7 +41,7 @@ PartnerDocumentFilter = filter_input(
         "created_before": before(models.PartnerDocument.created_at, "Entered before this moment."),
     },
 )
-PartnerDocumentOrder = order_input("PartnerDocument")
+PartnerDocumentOrder = order_input("PartnerDocument", {"CREATED_AT": models.PartnerDocument.created_at})
 
 
 @bound(

@@ -163,7 +163,7 @@ ContactFilter = filter_input(
         "created_before": before(models.Contact.created_at, "Added before this moment."),
     },
 )
-ContactOrder = order_input("Contact")
+ContactOrder = order_input("Contact", {"CREATED_AT": models.Contact.created_at})
 
 
 @bound(models.Contact, requires="partner:read", description="A person at a partner (PAR-1).")

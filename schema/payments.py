@@ -35,7 +35,7 @@ PaymentFilter = filter_input(
         "created_before": before(models.Payment.created_at, "Only those begun before this moment."),
     },
 )
-PaymentOrder = order_input("Payment")
+PaymentOrder = order_input("Payment", {"CREATED_AT": models.Payment.created_at})
 
 
 @bound(models.Payment, requires="payment:read", description="An attempt to settle a bill (INV-3).")

@@ -84,7 +84,7 @@ WalletTransactionFilter = filter_input(
         "created_before": before(models.WalletTransaction.created_at, "Moved before this moment."),
     },
 )
-WalletTransactionOrder = order_input("WalletTransaction")
+WalletTransactionOrder = order_input("WalletTransaction", {"CREATED_AT": models.WalletTransaction.created_at})
 
 
 @bound(models.WalletTransaction, requires="wallet:read", description="A movement of a wallet's coins (WAL-1).")

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from strawberry.utils.str_converters import to_camel_case
 
 from core.ids import encode_id
-from planner.binding import TERMS_KEY
+from planner.binding import ORDERS_KEY, TERMS_KEY
 from planner.cursor import encode_cursor, encode_merged_cursor
+from planner.pages import BY_KEY
 from planner.selection import DEFINITION, source_of
 from planner.sources import Merged
 
@@ -37,7 +38,11 @@ PLAIN_VALUES: dict[str, list[Any]] = {
     "DateTime": ["2026-02-01T00:00:00Z", "2026-03-03T03:00:00.123456+03:00"],
 }
 CURSORS = {
-    "CREATED_AT": [encode_cursor("CREATED_AT", None, 2), encode_cursor("CREATED_AT", None, 7)],
+    "KEY": [encode_cursor("CREATED_AT", None, 2), encode_cursor("CREATED_AT", None, 7)],
+    "CREATED_AT": [
+        encode_cursor("CREATED_AT", "2026-02-01 00:00:00+00", 7),
+        encode_cursor("CREATED_AT", "2026-02-02 10:00:00.5+00", 3),
+    ],
     "NAME": [encode_cursor("NAME", "Альфа", 1)],
     "TOTAL": [encode_cursor("TOTAL", "497.50", 6), encode_cursor("TOTAL", "498", 3)],
     "DUE_AT": [encode_cursor("DUE_AT", "2026-03-03 00:00:00.123456+00", 2)],
@@ -182,6 +187,8 @@ class Writer:
             order = value["field"]
             written.append(f"orderBy: {self.given(str(type_), value, type_)}")
         for name in ("after", "before"):
+            if order == "CREATED_AT" and _is_by_key(definition):
+                order = "KEY"
             if name in definition.args and order in CURSORS and self.chance(2):
                 written.append(f"{name}: {self.given('String', self.some(CURSORS[order]))}")
         if "filter" in definition.args and self.chance(2):
@@ -264,3 +271,10 @@ def literal(value: Any, type_: Any = None) -> str:
 def operations(draw: Any, schema: GraphQLSchema, roots: Sequence[str] = ()) -> Operation:
     """A random valid operation."""
     return Writer(draw, schema, roots).write()
+
+
+def _is_by_key(definition: Any) -> bool:
+    """Whether a connection's newest rows are those with the greatest keys."""
+    if "orderBy" not in definition.args:
+        return True
+    return BY_KEY not in getattr(definition.args["orderBy"].type.extensions[DEFINITION].origin, ORDERS_KEY)

@@ -34,7 +34,7 @@ async def build(owner: asyncpg.Connection) -> None:
             SELECT partner_id, id, n, 'Line ' || n, 1.5, 10, 15, 'RUB' FROM invoices, generate_series(1, 2) n;
         INSERT INTO payments (partner_id, invoice_id, gateway, status, order_id, amount, currency, gateway_answer)
             SELECT partner_id, id, 'sandbox', 'CONFIRMED', 'o-' || id, total, 'RUB', '{"Success": true, "a": [1, "я"]}'
-            FROM invoices WHERE status = 'PAID';
+            FROM invoices WHERE status = 'PAID' ORDER BY id;
         INSERT INTO partner_notes (partner_id, kind, body, written_by_user_id, created_at)
             SELECT p.id, kind, 'A ' || lower(kind), 1, '2026-02-05 10:00Z' FROM partners p,
                 unnest('{NOTE,CALL,MEETING}'::text[]) kind;
@@ -45,7 +45,7 @@ async def build(owner: asyncpg.Connection) -> None:
             SELECT c.partner_id, c.id, 'ACT', 'Shown ' || shown, 'AVAILABLE', shown, 'https://x.test', '2026-02-04 10:00Z'
             FROM partner_contracts c, unnest('{true,false}'::boolean[]) shown;
         INSERT INTO refunds (partner_id, payment_id, invoice_id, key, amount, currency, reason, created_at)
-            SELECT partner_id, id, invoice_id, 'r-' || id, 1, 'RUB', 'x', '2026-02-06 10:00Z' FROM payments WHERE id IN (1, 11, 12);
+            SELECT partner_id, id, invoice_id, 'r-' || id, 1, 'RUB', 'x', '2026-02-06 10:00Z' FROM payments WHERE id IN (1, 11, 12) ORDER BY id;
         INSERT INTO subscription_changes (partner_id, subscription_id, action, actor, created_at)
             SELECT partner_id, id, 'create', 'system', '2026-02-05 10:00Z' FROM subscriptions;
         INSERT INTO sessions (user_id, kind, expires_at, last_used_at, partner_id, created_at)

@@ -34,11 +34,11 @@ FROM (SELECT t3.*
 FROM subscriptions t3
 WHERE t3.install_id = t2.id AND t3.partner_id = scope.partner_id
 ORDER BY t3.id DESC LIMIT 1) t3) || '}', ','
-ORDER BY t2.id DESC), '') || ']}'
+ORDER BY t2.created_at DESC, t2.id DESC), '') || ']}'
 FROM (SELECT t2.*
 FROM installs t2
 WHERE t2.partner_id = t1.id AND t2.partner_id = scope.partner_id
-ORDER BY t2.id DESC LIMIT 2) t2)
+ORDER BY t2.created_at DESC, t2.id DESC LIMIT 2) t2)
 FROM scope
 CROSS JOIN LATERAL (SELECT t1.*
 FROM partners t1

@@ -1,9 +1,9 @@
 WITH scope AS MATERIALIZED (SELECT nullif(set_config('kontora.partner_id', $7::text, true), '')::bigint AS partner_id) SELECT (SELECT '{"nodes":[' || coalesce(string_agg('{"number":' || to_json(t1.number)::text || '}', ','
-ORDER BY t1.id DESC), '') || ']}'
+ORDER BY t1.created_at DESC, t1.id DESC), '') || ']}'
 FROM (SELECT t1.*
 FROM invoices t1
 WHERE t1.partner_id = scope.partner_id
-ORDER BY t1.id ASC LIMIT 1) t1), ('{"totalCount":' || (SELECT count(*)::text
+ORDER BY t1.created_at ASC, t1.id ASC LIMIT 1) t1), ('{"totalCount":' || (SELECT count(*)::text
 FROM invoices t2
 WHERE t2.partner_id = scope.partner_id AND t2.status = ANY ($1::text[])) || '}'), coalesce((SELECT '{"__typename":"Invoice","id":"' || encode(('Invoice:' || t3.id)::bytea, 'base64') || '","number":' || to_json(t3.number)::text || '}'
 FROM (SELECT t3.*
