@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0051"
-down_revision = "0050"
+revision = "0055"
+down_revision = "0054"
 branch_labels = None
 depends_on = None
 
