@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urljoin
@@ -42,6 +44,8 @@ HARD_DECLINES = frozenset(
 )
 LONGEST_DESCRIPTION = 140
 PING_SECONDS = 5.0
+# In all, however slowly the bank answers: nobody else takes up a payment while a call about it is under way.
+LONGEST_CALL = timedelta(seconds=30)
 LONGEST_ITEM_NAME = 128
 # A quantity has five digits at most before its point, and three behind it.
 MOST_QUANTITY = 100_000
@@ -186,12 +190,12 @@ class TBankGateway:
         body = {"TerminalKey": self._terminal_key, **parameters}
         body["Token"] = token(body, self._password)
         try:
-            async with http.client() as client:
+            async with asyncio.timeout(LONGEST_CALL.total_seconds()), http.client() as client:
                 response = await client.post(urljoin(self._url, method), json=body)
             answer = orjson.loads(response.content)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise GatewayUnreachable(f"T-Bank cannot be reached for {method}: {type(error).__name__}") from error
-        except (httpx.HTTPError, orjson.JSONDecodeError) as error:
+        except (httpx.HTTPError, TimeoutError, orjson.JSONDecodeError) as error:
             raise GatewayUnanswered(f"T-Bank did not answer {method}: {type(error).__name__}") from error
         if not isinstance(answer, dict) or response.is_server_error:
             raise GatewayUnanswered(f"T-Bank answered {method} with status {response.status_code}")

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock, crypto
-from domain.billing import NotificationStatus, PaymentStatus
+from domain.billing import NotificationStatus
 from gateways.interface import GatewayState
 from gateways.registry import gateway
 from models import GatewayNotification, Payment
 from services.billing.closing_receipts import receipt_told
-from services.billing.payments import advance
+from services.billing.payments import WHOLE_AMOUNT, advance
 from services.billing.settle import call_a_person
 from services.outbox import enqueue
 
@@ -24,7 +24,6 @@ KEPT_HEADERS = frozenset({"content-type", "user-agent"})
 SECRETS = frozenset({"rebillid", "cardid", "expdate", "token", "signature", "accounttoken", "data", "receipt"})
 MASKED = "***"
 _CONTEXT = "gateway_notifications.raw"
-_WHOLE_AMOUNT = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CONFIRMED})
 
 
 async def receive_notification(session: AsyncSession, gateway_name: str, raw: str, headers: Mapping[str, str]) -> int:
@@ -94,7 +93,7 @@ def _mismatch(payment: Payment, state: GatewayState) -> str | None:
     known = payment.gateway_payment_id
     if known is not None and state.gateway_payment_id != known:
         return f"the payment's id at the gateway is {known}, not {state.gateway_payment_id}"
-    if state.status in _WHOLE_AMOUNT and state.amount != payment.amount:
+    if state.status in WHOLE_AMOUNT and state.amount != payment.amount:
         return f"the amount is {state.amount} instead of {payment.amount}"
     return None
 

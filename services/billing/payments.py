@@ -34,6 +34,8 @@ LINK_LIFE = timedelta(hours=24)
 OPEN_DELAY = timedelta(seconds=5)
 REPAIR_AFTER = timedelta(minutes=1)
 ASK_PENDING_AFTER = timedelta(minutes=10)
+# In these states a gateway tells the whole amount of a payment, which is what was asked for or somebody else's.
+WHOLE_AMOUNT = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.CONFIRMED})
 
 log = get_logger("services.billing.payments")
 
@@ -158,6 +160,8 @@ def _stays(payment: Payment, state: GatewayState) -> str | None:
         return f"the payment is {before} already"
     if state.status != before and state.status not in PAYMENT_TRANSITIONS[before]:
         return f"the payment is {before}, and {state.status} would be a step back"
+    if state.status in WHOLE_AMOUNT and state.amount not in (None, payment.amount):
+        return f"the amount is {state.amount} instead of {payment.amount}"
     return None
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock
 from core.database import transaction
 from core.principal import SYSTEM
 from domain.billing import PaymentStatus
+from domain.effects import OutboxStatus
 from domain.refunds import ASKED_REFUND, RefundEvidence, RefundStatus, refund_evidence
 from gateways.interface import (
     Gateway,
@@ -23,7 +24,7 @@ from gateways.interface import (
     Receipt,
 )
 from gateways.registry import gateway
-from models import Install, Invoice, Payment, Refund
+from models import Install, Invoice, OutboxMessage, Payment, Refund
 from services import audit
 from services.billing.attention import call_a_person
 from services.billing.locks import IN_FLIGHT, LOCK, lock_payment
@@ -67,10 +68,14 @@ async def send_refund(refund_id: int) -> None:
 
 
 async def ask_for_open_refunds(session: AsyncSession, limit: int) -> int:
-    """Write a message for each refund that has been open for long; gives how many."""
+    """Write a message for each refund that has been open for long and has none that waits; gives how many."""
+    asked_soon = exists().where(
+        OutboxMessage.ordering_key == func.concat(SEND, ":", Refund.payment_id),
+        OutboxMessage.status == OutboxStatus.PENDING,
+    )
     wanted = (
         select(Refund)
-        .where(Refund.status.in_(ASKED_REFUND), Refund.updated_at < clock.now() - ASK_AFTER)
+        .where(Refund.status.in_(ASKED_REFUND), Refund.updated_at < clock.now() - ASK_AFTER, ~asked_soon)
         .order_by(Refund.updated_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -22,6 +22,7 @@ from services.billing.cancel import end_now
 from services.billing.closing_receipts import lower_closing_receipt
 from services.billing.locks import live_subscription
 from services.billing.payment_log import log_state
+from services.billing.surplus import has_paid
 from services.billing.take_back import give_back
 from services.billing.worth import worth_at
 
@@ -43,7 +44,8 @@ async def settle_refund(
     refund.error_code = refund.error_message = None
     await session.flush()
     await _book(session, actor, payment, invoice, sum(await refunds_made(session, payment), Decimal(0)))
-    await _follow(session, actor, refund, invoice, install)
+    if install is not None and await has_paid(session, invoice, payment):
+        await _follow(session, actor, refund, invoice, install)
     told = {"status": RefundStatus.SUCCEEDED, "amount": refund.amount, "note": refund.resolution_note}
     await audit.record(session, actor, "refund.settle", refund, before=None, after=told)
 
@@ -87,7 +89,7 @@ async def refund_told(
         await settle_refund(session, SYSTEM, ours, payment, invoice, install)
         before += ours.amount
         told, ours = max(told, before), None
-    if notice == RefundNotice.NEW and ours is None and told > before:
+    if notice == RefundNotice.NEW and ours is None and before < told <= payment.amount:
         await _made_elsewhere(session, payment, invoice, install, told - before)
         return
     await _book(session, SYSTEM, payment, invoice, before)
@@ -137,19 +139,15 @@ async def _book(
         return
     await lower_closing_receipt(session, actor, payment)
     to = InvoiceStatus.REFUNDED if whole else InvoiceStatus.PARTIALLY_REFUNDED
-    if to in INVOICE_TRANSITIONS[invoice.status]:
+    if to in INVOICE_TRANSITIONS[invoice.status] and await has_paid(session, invoice, payment):
         told_before, invoice.status = invoice.status, to
         await audit.record(
             session, actor, f"invoice.{to.lower()}", invoice, before={"status": told_before}, after={"status": to}
         )
 
 
-async def _follow(
-    session: AsyncSession, actor: Principal, refund: Refund, invoice: Invoice, install: Install | None
-) -> None:
+async def _follow(session: AsyncSession, actor: Principal, refund: Refund, invoice: Invoice, install: Install) -> None:
     """What was refunded is no credit any more; END_NOW ends what it paid for; the product hears of it."""
-    if install is None:
-        return
     live = await live_subscription(session, install.id)
     if live is not None and live.id == invoice.subscription_id:
         now = clock.now()

@@ -21,6 +21,7 @@ from services import audit
 from services.billing.locks import live_subscription
 from services.billing.refund_sending import SEND
 from services.billing.refunding import fail_refund, settle_refund
+from services.billing.surplus import has_paid
 from services.billing.take_back import take_back, taken_back_at_most
 from services.loading import load
 from services.outbox import enqueue
@@ -72,6 +73,8 @@ async def preview_refund(session: AsyncSession, actor: Principal, *, payment_id:
     payment = await load(session, actor, Payment, payment_id, field="paymentId")
     invoice = await session.get_one(Invoice, payment.invoice_id)
     left = payment.amount - payment.refunded_amount if payment.status in REFUNDABLE else Decimal("0.00")
+    if not await has_paid(session, invoice, payment):
+        return RefundQuote(left, payment.currency, None, ends_subscription=False)
     coins = None
     if invoice.kind == InvoiceKind.COIN_PURCHASE and left:
         coins = min(left, await taken_back_at_most(session, invoice))
@@ -90,7 +93,8 @@ async def request_refund(
 ) -> Refund:
     """Ask for money to be given back; the gateway is told after commit. By-hand payments are given back by hand.
 
-    Coins are taken at once, so that nobody spends them meanwhile, and come back where the gateway refuses.
+    Coins are taken at once, so that nobody spends them meanwhile, and come back where the gateway refuses. Money that
+    came for an invoice besides what paid it has bought nothing, so that nothing is taken.
 
     Parameters:
         amount: in the payment's currency; None for all that is left.
@@ -115,6 +119,7 @@ async def request_refund(
         raise RefundTooLarge(f"{left} {payment.currency} are left of the payment", field=fields.path("amount"))
     if asked == 0:
         raise fields.InvalidAmount("a refund is more than nothing", field=fields.path("amount"))
+    bought_coins = invoice.kind == InvoiceKind.COIN_PURCHASE and await has_paid(session, invoice, payment)
     refund = Refund(
         partner_id=payment.partner_id,
         payment_id=payment.id,
@@ -125,7 +130,7 @@ async def request_refund(
         currency=payment.currency,
         reason=reason,
         subscription=subscription,
-        coins=coins if invoice.kind == InvoiceKind.COIN_PURCHASE else RefundedCoins.LEAVE,
+        coins=coins if bought_coins else RefundedCoins.LEAVE,
         requested_by_user_id=actor.user_id,
     )
     session.add(refund)

@@ -21,6 +21,7 @@ from gateways.interface import GatewayRefused, GatewayState, GatewayUnanswered
 from gateways.sandbox.client import GOOD_CARD, SandboxGateway, notification
 from policies.roles import ROLES
 from services import billing
+from services.billing.verify import verify_billing
 from tests.api import payload, run
 from tests.billing.conftest import STAFF
 from tests.billing.renewing import A_MINUTE, DAY, END, night, run_messages, subscribe
@@ -286,3 +287,58 @@ async def test_a_question_that_is_refused_fails_no_refund(
     await billing.send_refund(await owner.fetchval("SELECT id FROM refunds"))
     assert await owner.fetchval("SELECT status FROM refunds") == "SUCCEEDED"
     assert len(bank.given) == 1
+
+
+async def pay(owner: asyncpg.Connection, payment_id: int) -> None:
+    order_id, amount = await owner.fetchrow("SELECT order_id, amount FROM payments WHERE id = $1", payment_id)
+    async with transaction() as session:
+        raw = notification(order_id, amount, "RUB", PaymentStatus.CONFIRMED)
+        await billing.receive_notification(session, "sandbox", raw, {})
+    await run_messages(owner, "payment.notification")
+
+
+async def test_money_that_came_twice_goes_back_without_what_the_first_has_bought(
+    world: Any, owner: asyncpg.Connection, bank: Bank
+) -> None:
+    async with transaction() as session:
+        invoice, first = await billing.create_subscription(
+            session, STAFF, install_id=world.install, plan_id=world.plan, term=Term.MONTH, seats=3
+        )
+    await billing.open_payment(first.id)
+    await owner.execute("UPDATE payments SET link_expires_at = now() - interval '1 hour'")
+    async with transaction() as session:
+        second = await billing.refresh_payment_link(session, STAFF, invoice_id=invoice.id)
+    await billing.open_payment(second.id)
+    await pay(owner, second.id)
+    await pay(owner, first.id)
+    kept = await owner.fetchrow("SELECT status, worth, ends_at FROM subscriptions")
+    surplus = encode_id("Payment", first.id)
+    assert (await payload(PREVIEW, id=surplus))["endsSubscription"] is False
+    for key, amount in (("a", "100"), ("b", None)):
+        made = await refund(surplus, key, amount=amount, subscription="END_NOW")
+        assert made["refund"]["status"] == "SUCCEEDED"
+    assert await owner.fetchval("SELECT status FROM payments WHERE id = $1", first.id) == "REFUNDED"
+    assert await owner.fetchval("SELECT status FROM invoices") == "PAID", "the other payment still pays for it"
+    assert await owner.fetchrow("SELECT status, worth, ends_at FROM subscriptions") == kept
+    assert await told(owner, "invoice.refunded") == 0
+    async with transaction() as session:
+        assert await verify_billing(session) == []
+    assert (await refund(encode_id("Payment", second.id), "c", subscription="END_NOW"))["refund"][
+        "status"
+    ] == "SUCCEEDED"
+    assert await owner.fetchval("SELECT status FROM invoices") == "REFUNDED"
+    assert await owner.fetchval("SELECT status FROM subscriptions") == "CANCELED"
+
+
+async def test_a_bank_that_is_silent_for_long_is_asked_by_one_message_at_a_time(
+    payment: str, owner: asyncpg.Connection, bank: Bank
+) -> None:
+    bank.lose_answers = 1
+    await refund(payment, amount="50")
+    await owner.execute("UPDATE outbox_messages SET status = 'DONE' WHERE kind = 'refund.send'")
+    asked = 0
+    for _ in range(5):
+        clock.travel(clock.now() + timedelta(minutes=2))
+        async with transaction() as session:
+            asked += await billing.ask_for_open_refunds(session, 10)
+    assert asked == 1

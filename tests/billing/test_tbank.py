@@ -7,16 +7,18 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
-from core import clock, crypto
+from core import clock, crypto, http
 from core.database import transaction
 from core.principal import Principal
 from core.settings import get_settings
 from domain.catalog import Term
 from domain.refunds import RefundedCoins, RefundedSubscription
 from gateways.interface import ForgedNotification, GatewayRefused, GatewayUnanswered, MalformedNotification
+from gateways.tbank import client as tbank
 from gateways.tbank.client import TBankGateway
 from gateways.tbank.emulator import TBankEmulator
 from gateways.tbank.token import token
@@ -24,6 +26,7 @@ from models import Payment
 from services import billing
 from services.billing import payments as billing_payments
 from services.billing import reconciliation
+from services.billing.locks import IN_FLIGHT
 from services.billing.one_off import AskedLine
 from workers.outbox import Outcome, process
 
@@ -420,3 +423,37 @@ async def test_an_address_that_no_receipt_takes_hinders_no_payment(
             invoice_id = (await session.get_one(Payment, payment_id)).invoice_id
             await billing.cancel_invoice(session, staff, invoice_id=invoice_id)
     assert told == [("receipts@example.com", None), (None, "+79990001122")]
+
+
+async def test_money_of_another_amount_pays_nothing_however_it_is_told(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    bank.send = None
+    (bank_id,) = bank.payments
+    await bank.pay(bank_id)
+    bank.payments[bank_id].amount = 100
+    await billing.repair_payment(payment_id)
+    assert await owner.fetchval("SELECT status FROM payments") == "PENDING"
+    assert await owner.fetchval("SELECT status FROM invoices") == "PENDING"
+    bank.payments[bank_id].amount = 30_000
+    await billing.repair_payment(payment_id)
+    assert await owner.fetchval("SELECT status FROM invoices") == "PAID"
+
+
+async def test_a_bank_that_answers_by_drops_is_left_before_anybody_else_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    monkeypatch.setattr(http, "client", lambda **_: httpx.AsyncClient(transport=Slow()))
+    monkeypatch.setattr(tbank, "LONGEST_CALL", timedelta(milliseconds=20))
+    terminal = TBankGateway("https://tbank.example/v2/", "TinkoffBankTest", "TinkoffBankTest")
+    with pytest.raises(GatewayUnanswered):
+        await terminal.state("1")
+
+
+def test_no_call_outlasts_the_time_in_which_others_leave_it_alone() -> None:
+    assert tbank.LONGEST_CALL < IN_FLIGHT

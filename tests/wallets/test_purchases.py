@@ -373,3 +373,22 @@ async def test_the_whole_in_thirds_leaves_nothing(backend: Backend, owner: async
         assert (await payload(REFUND, input=asked))["userErrors"] == []
     assert await owner.fetchval("SELECT remaining FROM wallet_lots WHERE source = 'PURCHASE'") == 0
     assert await backend.balance() == 1000
+
+
+async def test_money_for_a_purchase_that_was_cancelled_goes_back_though_it_bought_nothing(
+    backend: Backend, package: str, owner: asyncpg.Connection
+) -> None:
+    made = await buy(backend, package)
+    async with transaction() as session:
+        await billing.cancel_invoice(session, STAFF, invoice_id=await owner.fetchval("SELECT id FROM invoices"))
+    await paid(owner)
+    assert made["invoice"] is not None
+    payment = encode_id("Payment", await owner.fetchval("SELECT id FROM payments"))
+    told = await payload(
+        "query($id: ID!) { paymentPreviewRefund(paymentId: $id) { withCoinsTakenBack { amount } } }", id=payment
+    )
+    assert told == {"withCoinsTakenBack": None}
+    back = await payload(REFUND, input={"paymentId": payment, "reason": "x", "idempotencyKey": "back"})
+    assert back["refund"] == {"status": "SUCCEEDED", "coinsTaken": "0.000"}
+    assert await owner.fetchval("SELECT status FROM invoices") == "CANCELED"
+    assert await backend.balance() == 1000
