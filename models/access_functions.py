@@ -18,6 +18,9 @@ def access_functions() -> Iterator[str]:
     yield _SIGNS_IN
     yield "REVOKE ALL ON FUNCTION address_signs_in(text) FROM PUBLIC"
     yield f"GRANT EXECUTE ON FUNCTION address_signs_in(text) TO {APP_ROLE}, {TENANT_ROLE}"
+    yield _COLLEAGUE
+    yield "REVOKE ALL ON FUNCTION colleague_name(bigint) FROM PUBLIC"
+    yield f"GRANT EXECUTE ON FUNCTION colleague_name(bigint) TO {APP_ROLE}, {TENANT_ROLE}, {GRANTEE_ROLE}"
     yield _COUNT_CALL
     yield "REVOKE ALL ON FUNCTION count_call(text, float8, float8) FROM PUBLIC"
     yield f"GRANT EXECUTE ON FUNCTION count_call(text, float8, float8) TO {APP_ROLE}, {TENANT_ROLE}"
@@ -70,6 +73,15 @@ _SIGNS_IN = """
     CREATE OR REPLACE FUNCTION address_signs_in(address text) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
         SELECT EXISTS (SELECT FROM users u WHERE u.email = address AND NOT u.email_taken)
+    $$
+"""
+
+# Whoever looks at one partner's rows under a grant reaches no row of ours, and may know who of us looks after them; the
+# partner itself may not.
+_COLLEAGUE = """
+    CREATE OR REPLACE FUNCTION colleague_name(of_user bigint) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+        SELECT u.full_name FROM users u WHERE u.id = of_user AND u.kind = 'STAFF' AND current_partner_id() IS NULL
     $$
 """
 

@@ -40,6 +40,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | {
                 "partner:pii",
                 "partner:status",
+                "colleague:read",
                 "partner_contract:read",
                 "partner_document:read",
                 "partner_document:write",
@@ -80,7 +81,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | _BUSINESS_READ
             | {"access_grant:read", "access_grant:request", "partner:pii", "oauth_token:read", "event:read"}
             | {"partner_contract:read", "partner_document:read", "partner_note:read", "partner_note:write"}
-            | {"onboarding:read", "activity:read"},
+            | {"onboarding:read", "activity:read", "colleague:read"},
         ),
         "DEVELOPER": (
             "Jobs, letters' fates and technical settings; no partners' data.",
@@ -99,7 +100,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
             | {"invoice_document:send", "mail:read"}
             | {"partner_contract:read", "partner_contract:write", "partner_note:read", "partner_note:write"}
             | {"partner_document:read", "partner_document:write"}
-            | {"onboarding:read", "activity:read"},
+            | {"onboarding:read", "activity:read", "colleague:read"},
         ),
         "IMPLEMENTATION": (
             "Installs, their activation and their onboarding.",
@@ -121,6 +122,7 @@ ROLES: MappingProxyType[str, tuple[str, frozenset[str]]] = MappingProxyType(
                 "partner_note:read",
                 "partner_note:write",
                 "activity:read",
+                "colleague:read",
                 "onboarding:read",
                 "onboarding:help",
                 "onboarding:write",

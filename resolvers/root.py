@@ -14,6 +14,7 @@ from resolvers.bulk import BulkMutations, BulkQueries, BulkSubscriptions
 from resolvers.catalog import CatalogMutations
 from resolvers.catalog_parts import CatalogPartMutations
 from resolvers.closing_receipts import ClosingReceiptMutations
+from resolvers.colleagues import ColleagueQueries
 from resolvers.dashboard import CurrencyMutations, DashboardQueries
 from resolvers.documents import DocumentMutations, DocumentQueries
 from resolvers.effects import EffectsMutations, EffectsQueries
@@ -53,6 +54,7 @@ class Query(
     RefundQueries,
     DashboardQueries,
     PartnerCardQueries,
+    ColleagueQueries,
     PartnerDocumentQueries,
     BulkQueries,
 ):

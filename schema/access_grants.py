@@ -24,6 +24,7 @@ from planner.binding import (
     to_one,
     value,
 )
+from schema.colleagues import name_of
 from schema.payload import Payload
 
 AccessGrantFilter = filter_input(
@@ -83,6 +84,8 @@ class AccessGrant(Node):
         requires="user:read",
         optional=True,
     )
+    requested_by_name: Any = name_of("requested_by_user_id", "Name of who asked.")
+    decided_by_name: Any = name_of("decided_by_user_id", "Name of who decided; null where a rule did.")
     decided_by: Any = to_one(
         "schema.access.User",
         models.AccessGrant.decided_by_user_id,

@@ -23,6 +23,7 @@ from planner.binding import (
     to_many,
     to_one,
 )
+from schema.colleagues import name_of
 
 READ = "onboarding:read"
 LIVE_STEP = "EXISTS (SELECT FROM onboarding_steps s WHERE s.id = {row}.step_id AND s.archived_at IS NULL)"
@@ -129,6 +130,7 @@ class Onboarding(Node):
     responsible: Any = to_one(
         "schema.access.User", models.Onboarding.responsible_user_id, "Who of us answers for it.", requires="user:read"
     )
+    responsible_name: Any = name_of("responsible_user_id", "Name of who of us answers for it.")
 
 
 OnboardingTaskFilter = filter_input(

@@ -29,6 +29,7 @@ from planner.binding import (
     value,
 )
 from planner.scalars import DateTime, Decimal
+from schema.colleagues import name_of
 from schema.payload import KeyedInput, Payload
 
 for _enum in (ContractStatus, NoteKind, PartnerStatus):
@@ -97,6 +98,7 @@ class PartnerNote(Node):
     written_by: Any = to_one(
         "schema.access.User", models.PartnerNote.written_by_user_id, "Who wrote it.", requires="user:read"
     )
+    written_by_name: Any = name_of("written_by_user_id", "Name of who wrote it.")
 
 
 PartnerStatusChangeFilter = filter_input(
@@ -120,6 +122,7 @@ class PartnerStatusChange(Node):
     changed_by: Any = to_one(
         "schema.access.User", models.PartnerStatusChange.changed_by_user_id, "Who changed it.", requires="user:read"
     )
+    changed_by_name: Any = name_of("changed_by_user_id", "Name of who of us changed it.")
 
 
 @plain(requires="partner:read", description="Why a partner was found (PAR-2).")

@@ -28,6 +28,7 @@ from planner.binding import (
 from planner.interfaces import merged
 from planner.scalars import BigInt, DateTime
 from schema.allowed_actions import partner_allowed_actions
+from schema.colleagues import name_of
 from schema.payload import KeyedInput, Payload
 
 PARTNER_PII = "partner:pii"
@@ -71,6 +72,7 @@ class Partner(Node):
     account_manager: Any = to_one(
         "schema.access.User", models.Partner.account_manager_id, "Who of us looks after them.", requires="user:read"
     )
+    account_manager_name: Any = name_of("account_manager_id", "Name of the account manager.")
     contacts: Any = to_many("schema.partners.Contact", models.Contact.partner_id, "People at the partner.")
     installs: Any = to_many(
         "schema.installs.Install", models.Install.partner_id, "Our products at the partner.", requires="install:read"
