@@ -14,7 +14,13 @@ from planner.context import RunContext
 from resolvers.inputs import key_of
 from resolvers.mutation import MutationContext, mutation
 from resolvers.values import money
-from schema.refunds import PaymentRefundInput, PaymentRefundPayload, RefundPreview, RefundResolveInput
+from schema.refunds import (
+    PaymentRecordRefundInput,
+    PaymentRefundInput,
+    PaymentRefundPayload,
+    RefundPreview,
+    RefundResolveInput,
+)
 from services import billing
 
 
@@ -50,6 +56,18 @@ async def payment_refund(context: MutationContext, input: PaymentRefundInput) ->
     return {"refund": refund.id, "payment": refund.payment_id}
 
 
+async def payment_record_refund(context: MutationContext, input: PaymentRecordRefundInput) -> dict[str, Any]:
+    """Book money that was given back at the gateway or by hand, and that no notification told of; nothing is sent."""
+    refund = await billing.record_refund(
+        context.session,
+        context.actor,
+        payment_id=key_of(input.payment_id, "Payment", "paymentId"),
+        amount=input.amount,
+        reason=input.reason,
+    )
+    return {"refund": refund.id, "payment": refund.payment_id}
+
+
 async def refund_resolve(context: MutationContext, input: RefundResolveInput) -> dict[str, Any]:
     """Say what came of a refund that is IN_DOUBT, as you saw it at the gateway; nothing is sent (INV-2)."""
     refund = await billing.resolve_refund(
@@ -74,4 +92,5 @@ class RefundMutations:
     """Mutations of refunds."""
 
     payment_refund: Any = mutation(payment_refund, PaymentRefundPayload, requires="payment:refund")
+    payment_record_refund: Any = mutation(payment_record_refund, PaymentRefundPayload, requires="payment:refund")
     refund_resolve: Any = mutation(refund_resolve, PaymentRefundPayload, requires="payment:refund")

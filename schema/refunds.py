@@ -100,6 +100,15 @@ class PaymentRefundInput(MoneyInput):
     )
 
 
+@strawberry.input(description="Money that was given back without Kontora.")
+class PaymentRecordRefundInput(MoneyInput):
+    """Money that was given back without Kontora."""
+
+    payment_id: strawberry.ID = strawberry.field(description="The payment.")
+    amount: Decimal = strawberry.field(description="In the payment's currency, at most 2 decimals.")
+    reason: str = strawberry.field(description="Why, and where it was seen; kept with the refund.")
+
+
 @strawberry.input(description="What came of a refund that was in doubt.")
 class RefundResolveInput(KeyedInput):
     """What came of a refund that was in doubt."""

@@ -44,8 +44,8 @@ HARD_DECLINES = frozenset(
 )
 LONGEST_DESCRIPTION = 140
 PING_SECONDS = 5.0
-# In all, however slowly the bank answers: nobody else takes up a payment while a call about it is under way.
-LONGEST_CALL = timedelta(seconds=30)
+# In all, however slowly the bank answers: nobody else takes up a payment while two calls about it follow each other.
+LONGEST_CALL = timedelta(seconds=15)
 LONGEST_ITEM_NAME = 128
 # A quantity has five digits at most before its point, and three behind it.
 MOST_QUANTITY = 100_000

@@ -29,7 +29,7 @@ from services.billing.plan_change import (
     undo_change,
 )
 from services.billing.refund_sending import ask_for_open_refunds, send_refund
-from services.billing.refunds import RefundQuote, preview_refund, request_refund, resolve_refund
+from services.billing.refunds import RefundQuote, preview_refund, record_refund, request_refund, resolve_refund
 from services.billing.renewals import issue_due_renewals
 from services.billing.renewing import bill_renewal, plan_charge, set_auto_renew
 from services.billing.repair import close_payment, confirm_payment, repair_payment
@@ -81,6 +81,7 @@ __all__ = [
     "preview_subscription",
     "receive_notification",
     "record_closing_receipt",
+    "record_refund",
     "refresh_payment_link",
     "remove_seats",
     "repair_payment",

@@ -25,16 +25,13 @@ from gateways.interface import (
 )
 from gateways.registry import gateway
 from models import Install, Invoice, OutboxMessage, Payment, Refund
-from services import audit
-from services.billing.attention import call_a_person
 from services.billing.locks import IN_FLIGHT, LOCK, lock_payment
 from services.billing.receipts import receipt_of
-from services.billing.refunding import fail_refund, refunds_made, settle_refund
+from services.billing.refunding import doubt_refund, fail_refund, refunds_made, settle_refund
 from services.outbox import enqueue
 
 SEND = "refund.send"
 ASK_AFTER = timedelta(minutes=1)
-IN_DOUBT = "NO_ANSWER"
 _GIVEN_BACK = (PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.REVERSED)
 
 
@@ -148,7 +145,7 @@ async def _send_again(service: Gateway, refund_id: int, begun: _Begun) -> bool:
     state = await _asked(service, begun)
     evidence = begun.evidence(state)
     if evidence in (RefundEvidence.MADE, RefundEvidence.UNDER_WAY):
-        await _take(refund_id, state)
+        await _take(refund_id, state, asked=begun)
         return False
     if begun.accepted and not state.repeatable:
         await _ended(service, refund_id, begun, state)
@@ -182,7 +179,7 @@ async def _ended(service: Gateway, refund_id: int, begun: _Begun, state: Gateway
     if nothing and refused is not None:
         await _fail(refund_id, refused)
     elif not nothing and refused is None and state.status == PaymentStatus.PARTIALLY_REFUNDED:
-        await _take(refund_id, state)
+        await _take(refund_id, state, asked=begun)
     else:
         said = "no refusal" if refused is None else f"{refused.error_code}: {refused.message}"
         await _doubt(refund_id, f"the gateway gave it back or not: it shows {state.gateway_status} and {said}")
@@ -198,10 +195,19 @@ async def _refused(service: Gateway, refund_id: int, begun: _Begun, refused: Gat
     await _fail(refund_id, refused)
 
 
-async def _take(refund_id: int, state: GatewayState) -> None:
-    """Book what the gateway has given back, or note that it is at it."""
+async def _take(refund_id: int, state: GatewayState, *, asked: _Begun | None = None) -> None:
+    """Book what the gateway has given back, or note that it is at it.
+
+    Parameters:
+        asked: where the state is no answer to the refund but one to a question, what was known when it was asked; what
+            was booked since makes it worthless.
+    """
     async with transaction() as session:
         install, invoice, payment, refund = await _lock(session, refund_id)
+        if asked is not None:
+            known = sum(await refunds_made(session, payment), Decimal(0))
+            if refund.status not in ASKED_REFUND or known != asked.before:
+                return
         if state.status in _GIVEN_BACK:
             payment.gateway_status = state.gateway_status
             await settle_refund(session, SYSTEM, refund, payment, invoice, install)
@@ -224,17 +230,9 @@ async def _fail(refund_id: int, refused: GatewayRefused) -> None:
 
 
 async def _doubt(refund_id: int, why: str) -> None:
-    """Leave a refund to a person."""
     async with transaction() as session:
         _, _, payment, refund = await _lock(session, refund_id)
-        if refund.status not in ASKED_REFUND:
-            return
-        before, refund.status = refund.status, RefundStatus.IN_DOUBT
-        refund.error_code, refund.error_message = IN_DOUBT, why
-        told = {"status": refund.status, "reason": why}
-        await audit.record(session, SYSTEM, "refund.doubt", refund, before={"status": before}, after=told)
-        reason = f"refund {refund.id} was made or not ({why}): look at the gateway's cabinet, then resolve it"
-        await call_a_person(session, payment, reason)
+        await doubt_refund(session, refund, payment, why)
 
 
 async def _lock(session: AsyncSession, refund_id: int) -> tuple[Install | None, Invoice, Payment, Refund]:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.principal import SYSTEM, Principal
 from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentStatus
-from domain.refunds import OPEN_REFUND, RefundedSubscription, RefundNotice, RefundStatus, refund_notice
+from domain.refunds import ASKED_REFUND, OPEN_REFUND, RefundedSubscription, RefundNotice, RefundStatus, refund_notice
 from gateways.interface import GatewayState
 from models import Install, Invoice, Payment, Refund
 from services import audit, events
@@ -27,6 +27,7 @@ from services.billing.take_back import give_back
 from services.billing.worth import worth_at
 
 AT_THE_GATEWAY = "Refunded at the gateway"
+NO_ANSWER = "NO_ANSWER"
 
 
 async def settle_refund(
@@ -69,6 +70,18 @@ async def fail_refund(
     await audit.record(session, actor, "refund.fail", refund, before=None, after=told)
 
 
+async def doubt_refund(session: AsyncSession, refund: Refund, payment: Payment, why: str) -> None:
+    """Leave a refund to a person, as nothing can tell whether it was made. It and its payment are locked."""
+    if refund.status not in ASKED_REFUND:
+        return
+    before, refund.status = refund.status, RefundStatus.IN_DOUBT
+    refund.error_code, refund.error_message = NO_ANSWER, why
+    told = {"status": refund.status, "reason": why}
+    await audit.record(session, SYSTEM, "refund.doubt", refund, before={"status": before}, after=told)
+    reason = f"refund {refund.id} was made or not ({why}): look at the gateway's cabinet, then resolve it"
+    await call_a_person(session, payment, reason)
+
+
 async def refund_told(
     session: AsyncSession, payment: Payment, state: GatewayState, *, invoice: Invoice, install: Install | None
 ) -> None:
@@ -90,12 +103,17 @@ async def refund_told(
         before += ours.amount
         told, ours = max(told, before), None
     if notice == RefundNotice.NEW and ours is None and before < told <= payment.amount:
-        await _made_elsewhere(session, payment, invoice, install, told - before)
+        await book_elsewhere(session, SYSTEM, payment, invoice, install, amount=told - before, reason=AT_THE_GATEWAY)
         return
     await _book(session, SYSTEM, payment, invoice, before)
-    if notice != RefundNotice.REPEAT and told != before:
-        reason = f"the gateway tells of {told} {payment.currency} given back, which is no refund that is known here"
-        await call_a_person(session, payment, reason)
+    if notice == RefundNotice.REPEAT or told == before:
+        return
+    why = f"the gateway tells of {told} {payment.currency} given back, which is no refund that is known here"
+    if ours is None or ours.status != RefundStatus.UNKNOWN:
+        await call_a_person(session, payment, why)
+    elif notice == RefundNotice.NEW:
+        # That something was given back is no sign any more that ours was.
+        await doubt_refund(session, ours, payment, why)
 
 
 async def refunds_made(session: AsyncSession, payment: Payment) -> Sequence[Decimal]:
@@ -104,9 +122,17 @@ async def refunds_made(session: AsyncSession, payment: Payment) -> Sequence[Deci
     return (await session.scalars(made.order_by(Refund.settled_at, Refund.id))).all()
 
 
-async def _made_elsewhere(
-    session: AsyncSession, payment: Payment, invoice: Invoice, install: Install | None, amount: Decimal
-) -> None:
+async def book_elsewhere(
+    session: AsyncSession,
+    actor: Principal,
+    payment: Payment,
+    invoice: Invoice,
+    install: Install | None,
+    *,
+    amount: Decimal,
+    reason: str,
+) -> Refund:
+    """Book money that was given back without us, of a payment without an open refund; all are locked."""
     made = Refund(
         partner_id=payment.partner_id,
         payment_id=payment.id,
@@ -115,11 +141,13 @@ async def _made_elsewhere(
         status=RefundStatus.PENDING,
         amount=amount,
         currency=payment.currency,
-        reason=AT_THE_GATEWAY,
+        reason=reason,
+        requested_by_user_id=actor.user_id,
     )
     session.add(made)
     await session.flush()
-    await settle_refund(session, SYSTEM, made, payment, invoice, install)
+    await settle_refund(session, actor, made, payment, invoice, install)
+    return made
 
 
 async def _book(

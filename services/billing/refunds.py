@@ -20,7 +20,7 @@ from policies.scopes import require
 from services import audit
 from services.billing.locks import live_subscription
 from services.billing.refund_sending import SEND
-from services.billing.refunding import fail_refund, settle_refund
+from services.billing.refunding import book_elsewhere, fail_refund, settle_refund
 from services.billing.surplus import has_paid
 from services.billing.take_back import take_back, taken_back_at_most
 from services.loading import load
@@ -109,16 +109,7 @@ async def request_refund(
     require(actor, "payment:refund", "Mutation.paymentRefund")
     reason = fields.line(reason, "reason", most_chars=LONGEST_REASON)
     install, invoice, payment = await _locked(session, actor, payment_id)
-    under_way = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(OPEN_REFUND))
-    blocked = refund_blocked(payment.status, under_way=await session.scalar(under_way) is not None)
-    if blocked is not None:
-        raise PaymentNotRefundable(blocked.message, field=fields.path("paymentId"))
-    left = payment.amount - payment.refunded_amount
-    asked = left if amount is None else fields.amount(amount, "amount")
-    if asked > left:
-        raise RefundTooLarge(f"{left} {payment.currency} are left of the payment", field=fields.path("amount"))
-    if asked == 0:
-        raise fields.InvalidAmount("a refund is more than nothing", field=fields.path("amount"))
+    asked = await _fit_amount(session, payment, amount)
     bought_coins = invoice.kind == InvoiceKind.COIN_PURCHASE and await has_paid(session, invoice, payment)
     refund = Refund(
         partner_id=payment.partner_id,
@@ -148,6 +139,27 @@ async def request_refund(
     return refund
 
 
+async def record_refund(
+    session: AsyncSession, actor: Principal, *, payment_id: int, amount: Decimal, reason: str
+) -> Refund:
+    """Book money that was given back without us, at the gateway or by hand, and that no notification told of.
+
+    Parameters:
+        amount: in the payment's currency.
+
+    Raises:
+        NotFound: no such payment.
+        PaymentNotRefundable: its money is not here, or a refund of it is under way.
+        RefundTooLarge: more than is left.
+        InvalidAmount, InvalidValue: the amount or the reason is not fit.
+    """
+    require(actor, "payment:refund", "Mutation.paymentRecordRefund")
+    reason = fields.line(reason, "reason", most_chars=LONGEST_REASON)
+    install, invoice, payment = await _locked(session, actor, payment_id)
+    amount = await _fit_amount(session, payment, amount)
+    return await book_elsewhere(session, actor, payment, invoice, install, amount=amount, reason=reason)
+
+
 async def resolve_refund(
     session: AsyncSession, actor: Principal, *, refund_id: int, outcome: RefundOutcome, note: str
 ) -> Refund:
@@ -174,6 +186,21 @@ async def resolve_refund(
     else:
         await fail_refund(session, actor, refund, invoice, code=None, message=None)
     return refund
+
+
+async def _fit_amount(session: AsyncSession, payment: Payment, amount: Decimal | None) -> Decimal:
+    """The amount that may be given back of a locked payment now; None stands for all that is left."""
+    under_way = select(Refund.id).where(Refund.payment_id == payment.id, Refund.status.in_(OPEN_REFUND))
+    blocked = refund_blocked(payment.status, under_way=await session.scalar(under_way) is not None)
+    if blocked is not None:
+        raise PaymentNotRefundable(blocked.message, field=fields.path("paymentId"))
+    left = payment.amount - payment.refunded_amount
+    asked = left if amount is None else fields.amount(amount, "amount")
+    if asked > left:
+        raise RefundTooLarge(f"{left} {payment.currency} are left of the payment", field=fields.path("amount"))
+    if asked == 0:
+        raise fields.InvalidAmount("a refund is more than nothing", field=fields.path("amount"))
+    return asked
 
 
 async def _locked(session: AsyncSession, actor: Principal, payment_id: int) -> tuple[Install | None, Invoice, Payment]:

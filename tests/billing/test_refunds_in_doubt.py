@@ -15,6 +15,8 @@ from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
 from domain.catalog import Term
+from gateways.interface import GatewayState
+from gateways.tbank.client import TBankGateway
 from gateways.tbank.emulator import TBankEmulator
 from policies.roles import ROLES
 from services import billing
@@ -32,6 +34,10 @@ RESOLVE = """
 mutation($input: RefundResolveInput!) { refundResolve(input: $input) {
   refund { status resolutionNote errorCode } payment { status refundedAmount { amount } }
   userErrors { code field } } }
+"""
+RECORD = """
+mutation($input: PaymentRecordRefundInput!) { paymentRecordRefund(input: $input) {
+  refund { status reason } payment { status refundedAmount { amount } } userErrors { code field } } }
 """
 DOUBTED = "{ refunds(filter: {status: [IN_DOUBT]}) { nodes { id errorCode errorMessage } } }"
 MINUTES = timedelta(minutes=5)
@@ -266,5 +272,58 @@ async def test_a_part_given_back_of_which_no_sum_is_told_is_not_booked_as_the_wh
     await send("https://kontora.example/webhooks/tbank", bank.notification(terminal.number))
     await run_messages(owner, "payment.notification")
     assert await terminal.booked() == ("PARTIALLY_REFUNDED", 100)
+    async with transaction() as session:
+        assert await verify_billing(session) == []
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_cabinets_refund_beside_ours_is_no_sign_of_ours(
+    bank: TBankEmulator, world: Any, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    terminal = await pay(bank, world, owner, "qrsbp")
+    bank.lose_calls()
+    assert await terminal.refund("50") == "UNKNOWN"
+    payment = bank.payments[terminal.number]
+    payment.status, payment.left = "PARTIAL_REFUNDED", 20_000
+
+    async def tell() -> None:
+        async with transaction() as session:
+            await billing.receive_notification(session, "tbank", bank.notification(terminal.number), {})
+        await run_messages(owner, "payment.notification")
+
+    asked = TBankGateway.state
+
+    async def slow(gateway: TBankGateway, number: str) -> GatewayState:
+        state = await asked(gateway, number)
+        await tell()
+        return state
+
+    if meanwhile:
+        monkeypatch.setattr(TBankGateway, "state", slow)
+    else:
+        await tell()
+    assert await terminal.ask() == "IN_DOUBT"
+    assert await terminal.booked() == ("CONFIRMED", 0)
+    refund_id = encode_id("Refund", await owner.fetchval("SELECT id FROM refunds"))
+    record = {
+        "paymentId": encode_id("Payment", await owner.fetchval("SELECT id FROM payments")),
+        "amount": "100",
+        "reason": "made in the cabinet by Anna",
+        "idempotencyKey": "cabinet",
+    }
+    busy = await payload(RECORD, input=record)
+    assert busy["userErrors"] == [{"code": "PAYMENT_NOT_REFUNDABLE", "field": ["input", "paymentId"]}]
+    await payload(RESOLVE, input={"id": refund_id, "outcome": "NOT_GIVEN_BACK", "note": "not in the cabinet"})
+    made = await payload(RECORD, input={**record, "idempotencyKey": "again"})
+    assert made == {
+        "refund": {"status": "SUCCEEDED", "reason": record["reason"]},
+        "payment": {"status": "PARTIALLY_REFUNDED", "refundedAmount": {"amount": "100.00"}},
+        "userErrors": [],
+    }
+    too_much = await payload(RECORD, input={**record, "amount": "200.01", "idempotencyKey": "more"})
+    assert too_much["userErrors"][0]["code"] == "REFUND_EXCEEDS_PAYMENT"
+    await tell()
+    assert await terminal.booked() == ("PARTIALLY_REFUNDED", 100)
+    assert terminal.cancels == 0
     async with transaction() as session:
         assert await verify_billing(session) == []
