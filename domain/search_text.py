@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
-from dataclasses import dataclass
 
 PIECE_CHARS = 4
 # More would be read from the index than they take away.
 PIECES_ASKED = 3
 FEWEST_DIGITS_OF_A_PHONE = 10
 _INN = re.compile(r"[0-9]{10}|[0-9]{12}")
+_WORD = re.compile(r"[^\W_]+")
 _PHONE = re.compile(r"\+?[0-9 ()\-]+")
 _DOMAIN = re.compile(r"[^\s@]+\.[^\s@]+")
 # The same as `search_fold` of the database.
@@ -27,25 +27,19 @@ def fold(value: str) -> str:
     return value.lower().translate(_LATIN)
 
 
-@dataclass(frozen=True)
-class Whole:
-    """What a text may be the whole of; None where it cannot be that."""
-
-    inn: str | None
-    domain: str | None
-    email: str | None
-    phone: str | None
-
-
-def whole_of(typed: str) -> Whole:
-    """What a text in small letters may be the whole of."""
+def whole_of(typed: str) -> list[tuple[str, str]]:
+    """What a text in small letters may be the whole of: ``inn``, ``domain``, ``email``, ``phone``, as they are kept."""
+    found = []
+    if _INN.fullmatch(typed):
+        found.append(("inn", typed))
+    if _DOMAIN.fullmatch(typed):
+        found.append(("domain", typed))
+    if "@" in typed:
+        found.append(("email", typed))
     phone = phone_digits(typed)
-    return Whole(
-        inn=typed if _INN.fullmatch(typed) else None,
-        domain=typed if _DOMAIN.fullmatch(typed) else None,
-        email=typed if "@" in typed else None,
-        phone=phone if phone is not None and len(phone) >= FEWEST_DIGITS_OF_A_PHONE else None,
-    )
+    if phone is not None and len(phone) >= FEWEST_DIGITS_OF_A_PHONE:
+        found.append(("phone", phone))
+    return found
 
 
 def phone_digits(typed: str) -> str | None:
@@ -57,6 +51,12 @@ def phone_digits(typed: str) -> str | None:
         return None
     digits = re.sub(r"\D", "", typed)
     return digits[1:] if len(digits) == 11 and digits[0] in "78" else digits
+
+
+def trigrams(text: str) -> set[str]:
+    """What pg_trgm compares a text by: three characters of a word each, with two spaces before it and one after."""
+    padded = [f"  {word} " for word in _WORD.findall(text)]
+    return {word[at : at + 3] for word in padded for at in range(len(word) - 2)}
 
 
 def pieces(text: str, common: Set[str]) -> list[str]:

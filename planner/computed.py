@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -27,6 +27,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "decimal": decimal.Decimal,
     "datetime": datetime.datetime.fromisoformat,
 }
+_JSON_TYPES = frozenset({str, int, float, bool})
 # Key in the answer, Python name (None: the text is given), and the shape of what is inside.
 Shape = list[tuple[str, str | None, Any]]
 
@@ -68,16 +69,20 @@ def read(need: Need, value: Any) -> Any:
     return value if value is None or need.kind not in _READ else _READ[need.kind](value)
 
 
-def shape_of(selector: Selector, selected: Selected) -> Shape | None:
-    """What of a value is asked for; None for a scalar."""
-    if selected.node.selection_set is None:
+def shape_of(
+    selector: Selector, selected: Selected, elsewhere: Container[tuple[str, ...]] = (), path: tuple[str, ...] = ()
+) -> Shape | None:
+    """What of a value is asked for; None for a scalar, and at the paths that are written ``elsewhere``."""
+    if selected.node.selection_set is None or path in elsewhere:
         return None
-    return [
-        (child.key, None, child.parent.name)
-        if child.name == "__typename"
-        else (child.key, python_name(child), shape_of(selector, child))
-        for child in selector.children(selected)
-    ]
+    shape: Shape = []
+    for child in selector.children(selected):
+        if child.name == "__typename":
+            shape.append((child.key, None, child.parent.name))
+        else:
+            name = python_name(child)
+            shape.append((child.key, name, shape_of(selector, child, elsewhere, (*path, name))))
+    return shape
 
 
 def written(shape: Shape | None, values: Any) -> Any:
@@ -100,6 +105,8 @@ def python_name(selected: Selected) -> str:
 
 def plain(value: Any) -> Any:
     """A scalar in its JSON form."""
+    if type(value) in _JSON_TYPES:
+        return value
     if isinstance(value, decimal.Decimal):
         return format(value, "f")
     if isinstance(value, Enum):
@@ -111,4 +118,5 @@ def plain(value: Any) -> Any:
 
 def get(values: Any, name: str) -> Any:
     """A part of a value, by its Python name."""
-    return values.get(name) if isinstance(values, Mapping) else getattr(values, name)
+    # Most are dictionaries; asking an abstract class takes longer than all the rest.
+    return values.get(name) if type(values) is dict or isinstance(values, Mapping) else getattr(values, name)

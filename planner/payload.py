@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLList, GraphQLNonNull
 
 from planner.compile import Draft, Statement
-from planner.computed import get, plain, python_name
+from planner.computed import Shape, get, python_name, shape_of, written
 from planner.nested import object_text
 from planner.scope import conditions_of, lateral, rows_sql, table_of, where
 from planner.selection import Selected, binding_of
@@ -25,12 +25,13 @@ class PayloadPlan:
         log: writes down which partners' rows the function has loaded; None for callers who are not logged.
         statement: reads the objects that the answer holds; None where it holds none.
         paths: the way to each object's key in the answer, in the order of the statement's columns.
+        shape: what of the function's values is asked for.
     """
 
     draft: Draft
-    root: Selected
     log: Statement | None = None
     paths: list[tuple[str, ...]] = field(default_factory=list)
+    shape: Shape | None = None
     statement: Statement | None = None
 
     @property
@@ -44,34 +45,26 @@ class PayloadPlan:
 
     def write(self, values: Any, texts: list[str | None]) -> Any:
         """The answer, from the function's values and the objects' JSON texts."""
-        objects = dict(zip(self.paths, texts, strict=True))
-        return self._written(self.root, values, (), objects)
+        return _written(self.shape, values, (), dict(zip(self.paths, texts, strict=True)))
 
-    def _written(self, selected: Selected, values: Any, path: tuple[str, ...], objects: Mapping[Any, Any]) -> Any:
-        if path in objects:
-            return fragment(objects[path])
-        if values is None:
-            return None
-        if isinstance(values, (list, tuple)):
-            return [self._written(selected, item, (*path, "*"), objects) for item in values]
-        children = self.draft.scope.selector.children(selected) if selected.node.selection_set else None
-        if children is None:
-            return plain(values)
-        written = {}
-        for child in children:
-            if child.name == "__typename":
-                written[child.key] = child.parent.name
-            else:
-                name = python_name(child)
-                written[child.key] = self._written(child, get(values, name), (*path, name), objects)
-        return written
+
+def _written(shape: Shape | None, values: Any, path: tuple[str, ...], objects: Mapping[Any, str | None]) -> Any:
+    if path in objects:
+        return fragment(objects[path])
+    if shape is None or values is None or isinstance(values, (list, tuple)):
+        return written(shape, values)
+    return {
+        key: inner if name is None else _written(inner, get(values, name), (*path, name), objects)
+        for key, name, inner in shape
+    }
 
 
 def compile_payload(draft: Draft, root: Selected) -> PayloadPlan:
     """The plan of one function's answer."""
-    plan = PayloadPlan(draft, root, draft.log_only() if draft.logged else None)
+    plan = PayloadPlan(draft, draft.log_only() if draft.logged else None)
     columns: list[str] = []
     _collect(plan, root, (), columns)
+    plan.shape = shape_of(draft.scope.selector, root, plan.paths)
     if columns:
         if draft.logged and draft.scope.tables:
             loaded = draft.scope.binds.of_principal("looked", "bigint[]")

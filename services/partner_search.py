@@ -1,4 +1,4 @@
-"""Search over partners and their people: whole values, beginnings, parts, and texts with a wrong letter (PAR-2).
+"""Search over partners and their people: whole values, beginnings, parts, and texts with mistakes (PAR-2).
 
 One step after another, the next one only where those before have not filled the page, and the widest only where nothing
 was found. Each is written for an index of its own (`services.partner_search_sql`).
@@ -7,33 +7,29 @@ was found. Each is written for an index of its own (`services.partner_search_sql
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import asyncpg
-
-from core.database import driver_connection, read_pool, transaction
+from core.database import WORD_LIKENESS, driver_connection, read_pool, transaction
 from core.principal import Principal
 from domain import fields
 from domain.partners import PartnerStatus
-from domain.search_text import PIECE_CHARS, fold, phone_digits, pieces, pieces_with_a_wrong_letter, whole_of
+from domain.search_text import PIECE_CHARS, fold, phone_digits, pieces, pieces_with_a_wrong_letter, trigrams, whole_of
 from policies.scopes import partner_held_to, require
 from services import partner_search_sql as sql
+from services.partner_search_common import NOTHING, Common, Reader, common
 
 FEWEST_CHARS = 3
 LONGEST_QUERY = 100
 MOST = 50
 PERSON = "partner:pii"
-COMMON_LIVES_SECONDS = 3_600
 # No text that is kept has this character, so it is after all that begin with the same.
 _LAST = "\U0010ffff"
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A partner that was found, and why.
 
     Parameters:
@@ -45,13 +41,6 @@ class Match:
     partner_id: int
     by_person: bool
     score: float
-
-
-class _Reader(Protocol):
-    """What runs one reading statement: a pool, or a connection in its transaction."""
-
-    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
-        """All rows."""
 
 
 async def search(
@@ -74,24 +63,24 @@ async def search(
     if len(typed) < FEWEST_CHARS:
         raise fields.InvalidValue(f"a search has at least {FEWEST_CHARS} characters", field=("query",))
     async with _reading(actor) as (reader, held_to):
-        given = {
-            "first": first,
+        asked = {
             "partner_id": held_to,
             "statuses": None if statuses is None else [status.value for status in statuses],
             "segment": segment,
             "manager": manager_id,
         }
-        found = await _found(_Search(reader, given), typed, people=PERSON in actor.permissions)
+        filters = {name: value for name, value in asked.items() if value is not None}
+        found = await _found(_Search(reader, tuple(filters), {"first": first, **filters}), actor, typed)
     return sorted(found, key=lambda match: (-match.score, -match.partner_id))[:first]
 
 
 @asynccontextmanager
-async def _reading(actor: Principal) -> AsyncIterator[tuple[_Reader, int | None]]:
+async def _reading(actor: Principal) -> AsyncIterator[tuple[Reader, int | None]]:
     """What to read through, and the one partner that the actor is held to.
 
     Whoever reaches all rows needs no transaction around the statements.
     """
-    if not (actor.is_tenant or actor.needs_grant):
+    if _reaches_all(actor):
         yield read_pool(tenant=False, primary=actor.kind == "staff", by_index=True), None
         return
     async with transaction(actor) as session:
@@ -99,67 +88,156 @@ async def _reading(actor: Principal) -> AsyncIterator[tuple[_Reader, int | None]
         yield await driver_connection(session), held_to
 
 
-@dataclass
+def _reaches_all(actor: Principal) -> bool:
+    return not (actor.is_tenant or actor.needs_grant)
+
+
+@dataclass(slots=True)
 class _Search:
     """What all steps of one search share: what runs them, and parameters."""
 
-    reader: _Reader
+    reader: Reader
+    filters: tuple[str, ...]
     given: dict[str, Any]
 
     async def run(self, *steps: str) -> list[Match]:
         """What these steps find, each partner once and as it fits best."""
-        statement, names = sql.numbered(sql.in_turn(*steps))
-        best: dict[int, Match] = {}
-        for row in await self.reader.fetch(statement, *(self.given[name] for name in names)):
-            match = Match(row["id"], row["by_person"], float(row["score"]))
-            other = best.get(match.partner_id, match)
-            by_person = match.by_person and other.by_person
-            best[match.partner_id] = Match(match.partner_id, by_person, max(match.score, other.score))
-        return list(best.values())
+        if not steps:
+            return []
+        statement, names = sql.numbered(sql.in_turn(*steps, filters=self.filters))
+        given = self.given
+        return _best(await self.reader.fetch(statement, *[given[name] for name in names]))
+
+    async def run_both(self, now: list[str], later: list[str]) -> list[Match]:
+        """What these steps find, and, where they have not filled the page, what the later ones find besides."""
+        found = await self.run(*now)
+        if len(found) >= self.given["first"] or not later:
+            return found
+        return _best([*found, *await self.run(*later)])
 
 
-async def _found(search: _Search, typed: str, *, people: bool) -> list[Match]:
-    given = search.given
-    whole = {kind: value for kind, value in asdict(whole_of(typed)).items() if value is not None}
-    kinds = [kind for kind in whole if people or kind not in sql.OF_PEOPLE]
-    if kinds:
+def _best(rows: Iterable[Iterable[Any]]) -> list[Match]:
+    """Each partner once, and as it fits best."""
+    best: dict[int, Match] = {}
+    for key, by_person, score in rows:
+        other = best.get(key)
+        if other is not None:
+            by_person, score = by_person and other.by_person, max(score, other.score)
+        best[key] = Match(key, by_person, score)
+    return list(best.values())
+
+
+@dataclass(slots=True)
+class _Side:
+    """Cards or people, and the query as their texts have it."""
+
+    people: bool
+    text: str
+    known: Common
+    right: str | None = None
+
+    @property
+    def of(self) -> str:
+        """The end of the names of its parameters."""
+        return "_person" if self.people else ""
+
+
+async def _found(search: _Search, actor: Principal, typed: str) -> list[Match]:
+    people, given = PERSON in actor.permissions, search.given
+    whole = {kind: value for kind, value in whole_of(typed) if people or kind not in sql.OF_PEOPLE}
+    if whole:
         given.update(whole)
-        if found := await search.run(sql.whole(kinds)):
+        if found := await search.run(sql.whole(*whole)):
             return found
     asked = fold(typed)
-    given.update(asked_end=asked + _LAST, typed=typed, typed_end=typed + _LAST)
-    sides = (False, True) if people else (False,)
-    parts, wrong = [sql.BEGINNINGS], []
-    for side in sides:
-        common = await _common(search.reader, people=side) if given["partner_id"] is None else frozenset[str]()
+    given.update(typed=typed, typed_end=typed + _LAST)
+    sides = []
+    for of_people in (False, True) if people else (False,):
+        known = await common(search.reader, people=of_people) if _reaches_all(actor) else NOTHING
         # People's phones are kept as digits alone.
-        text = (phone_digits(typed) or asked) if side else asked
-        parts += [sql.parts(people=side, by=by) for by in _ways(text, common)]
-        wrong += [sql.wrong_letter(people=side)]
-        of = "_person" if side else ""
-        given[f"asked{of}"] = text
-        given[f"escaped{of}"] = re.sub(r"([\\%_])", r"\\\1", text)
-        given[f"pieces{of}"] = pieces(text, common) or pieces(text, frozenset())
-        given[f"sets{of}"] = ["\n".join(whole) for whole in pieces_with_a_wrong_letter(asked, common)]
-    like = [sql.likeness(people=side) for side in sides]
-    return await search.run(*parts) or await search.run(*wrong) or await search.run(*like)
+        text = (phone_digits(typed) or asked) if of_people else asked
+        sides.append(_Side(of_people, text, known))
+    return await _holding(search, sides) or await _nearly(search, sides) or await _like(search, sides)
 
 
-def _ways(text: str, common: frozenset[str]) -> list[str]:
+async def _holding(search: _Search, sides: list[_Side]) -> list[Match]:
+    """What holds the query as it is."""
+    now, later = [sql.beginnings()], list[str]()
+    for side in sides:
+        _ask(search.given, side.text, side.of, side.known)
+        _put(now, later, [sql.parts(people=side.people, by=by) for by in _ways(side.text, side.known)])
+    return await search.run_both(now, later)
+
+
+async def _nearly(search: _Search, sides: list[_Side]) -> list[Match]:
+    """What nearly holds the query: all but a letter, or with words put right that are nearly common ones, or both."""
+    now, later, right, both = list[str](), list[str](), list[str](), list[str]()
+    for side in sides:
+        people, of, known = side.people, side.of, side.known
+        if sets := _sets(side.text, known):
+            search.given[f"sets{of}"] = sets
+            now.append(sql.wrong_letter(people=people))
+        side.right = known.words.put_right(side.text)
+        if side.right is None:
+            continue
+        _ask(search.given, side.right, f"{of}_right", known)
+        right += [] if people else [sql.beginnings(right=True)]
+        _put(right, later, [sql.parts(people=people, by=by, right=True) for by in _ways(side.right, known)])
+        if sets := _sets(side.right, known):
+            search.given[f"sets{of}_right"] = sets
+            both.append(sql.wrong_letter(people=people, right=True))
+    return await search.run_both([*now, *right], later) or await search.run(*both)
+
+
+def _put(now: list[str], later: list[str], steps: list[str]) -> None:
+    """Take the first of the steps now, and the others, and those of people, only where it has not filled the page.
+
+    A statement of fewer steps begins sooner.
+    """
+    if later:
+        later += steps
+    else:
+        now.append(steps[0])
+        later += steps[1:]
+
+
+async def _like(search: _Search, sides: list[_Side]) -> list[Match]:
+    """What is like the query: first like its words that are not common, for too much is like those that are."""
+    rare, whole = [], []
+    for side in sides:
+        text = side.known.words.without(side.right or side.text)
+        if len(text) >= FEWEST_CHARS:
+            rare.append((side, text))
+        if text != side.text:
+            whole.append((side, side.text))
+    return await _alike(search, rare) or await _alike(search, whole)
+
+
+async def _alike(search: _Search, texts: list[tuple[_Side, str]]) -> list[Match]:
+    steps = []
+    for side, text in texts:
+        asked = trigrams(text)
+        # As many as the operator asks for; where too many rows have all of these, the index gives too many.
+        common_ones = len(asked & side.known.trigrams) >= len(asked) * float(*WORD_LIKENESS.values())
+        search.given[f"like{side.of}"] = text
+        steps += [sql.likeness(people=side.people, newest=common_ones)] if asked else []
+    return await search.run(*steps)
+
+
+def _ask(given: dict[str, Any], text: str, of: str, known: Common) -> None:
+    """Make the parameters, whose names end in ``of``, that look for a text."""
+    given[f"asked{of}"] = text
+    given[f"asked_end{of}"] = text + _LAST
+    given[f"escaped{of}"] = re.sub(r"([\\%_])", r"\\\1", text)
+    given[f"pieces{of}"] = pieces(text, known.pieces) or pieces(text, frozenset())
+
+
+def _sets(text: str, known: Common) -> list[str]:
+    return ["\n".join(asked) for asked in pieces_with_a_wrong_letter(text, known.pieces)]
+
+
+def _ways(text: str, known: Common) -> list[str]:
     """What narrows down the rows that may hold a text, one after another."""
     if len(text) < PIECE_CHARS:
         return ["newest", "trigrams"]
-    return ["pieces"] if pieces(text, common) else ["newest", "pieces"]
-
-
-_common_pieces: dict[bool, tuple[float, frozenset[str]]] = {}
-
-
-async def _common(reader: _Reader, *, people: bool) -> frozenset[str]:
-    """Pieces that many of the newest rows have: not worth asking the index for. Only the speed depends on them."""
-    until, known = _common_pieces.get(people, (0.0, frozenset()))
-    if time.monotonic() >= until:
-        rows = await reader.fetch(sql.common(people=people))
-        known = frozenset(row["piece"] for row in rows)
-        _common_pieces[people] = (time.monotonic() + COMMON_LIVES_SECONDS, known)
-    return known
+    return ["pieces"] if pieces(text, known.pieces) else ["newest", "pieces"]

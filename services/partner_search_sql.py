@@ -7,7 +7,6 @@ of several. Names after a colon are parameters, numbered where a statement is ru
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from functools import cache
 
 # How many matches are ranked: a part of a word that half of all partners have need not be ranked among all of them.
@@ -16,127 +15,162 @@ RANKED = 200
 NEWEST = 5_000
 # How much of a query's trigrams some stretch of a text must have to be like it; the operator `%>` asks the setting.
 LIKENESS = "current_setting('pg_trgm.word_similarity_threshold')::real"
-
-_REACH = """
-    (CAST(:partner_id AS bigint) IS NULL OR p.id = :partner_id)
-    AND (CAST(:statuses AS text[]) IS NULL OR p.status = ANY (:statuses))
-    AND (CAST(:segment AS text) IS NULL OR p.segment = :segment)
-    AND (CAST(:manager AS bigint) IS NULL OR p.account_manager_id = :manager)
-"""
+# Filters that narrow down partners, each by the parameter of its name.
+FILTERS = {
+    "partner_id": "p.id = CAST(:partner_id AS bigint)",
+    "statuses": "p.status = ANY (CAST(:statuses AS text[]))",
+    "segment": "p.segment = CAST(:segment AS text)",
+    "manager": "p.account_manager_id = CAST(:manager AS bigint)",
+}
+# Where a statement is made of steps, the filters that are asked for come here: one that is not costs nothing.
+_CARD_FITS, _PERSON_FITS = "<card fits>", "<person fits>"
 _WHOLE = {
-    "inn": "partners p WHERE p.inn = :inn",
-    "domain": "partners p WHERE lower(p.amocrm_domain) = CAST(:domain AS text)",
-    "email": "contacts c JOIN partners p ON p.id = c.partner_id WHERE c.email = :email",
-    "phone": "contacts c JOIN partners p ON p.id = c.partner_id WHERE search_phone(c.phone) = CAST(:phone AS text)",
+    "inn": f"p.id, false FROM partners p WHERE p.inn = :inn AND {_CARD_FITS}",
+    "domain": f"p.id, false FROM partners p WHERE lower(p.amocrm_domain) = CAST(:domain AS text) AND {_CARD_FITS}",
+    "email": f"c.partner_id, true FROM contacts c WHERE c.email = :email AND {_PERSON_FITS}",
+    "phone": f"c.partner_id, true FROM contacts c WHERE search_phone(c.phone) = :phone AND {_PERSON_FITS}",
 }
 OF_PEOPLE = frozenset({"email", "phone"})
 
-# Ranges of a B-tree, and not LIKE, so that one plan serves every text. Filters come after: an index read in its order
-# ends when it has enough, and what they leave out here is found as a part.
-BEGINNINGS = f"""
-    (SELECT p.id, false AS by_person, CASE WHEN search_fold(p.name) = CAST(:asked AS text) THEN 4 ELSE 3 END
-            + length(:asked)::float / length(p.search_text) AS score
-        FROM (SELECT * FROM partners
-            WHERE search_fold(name) ~>=~ :asked AND search_fold(name) ~<~ CAST(:asked_end AS text)
-            ORDER BY search_fold(name) USING ~<~, id LIMIT {RANKED}) p
-        WHERE {_REACH} LIMIT CAST(:first AS bigint))
-    UNION ALL
-    (SELECT p.id, false, 3 + length(CAST(:typed AS text))::float / length(p.search_text)
-        FROM (SELECT * FROM partners
-            WHERE lower(amocrm_domain) ~>=~ :typed AND lower(amocrm_domain) ~<~ CAST(:typed_end AS text)
-            ORDER BY lower(amocrm_domain) USING ~<~, id LIMIT {RANKED}) p
-        WHERE {_REACH} LIMIT :first)
-"""
-
-_CARDS = "SELECT p.id, false AS by_person, p.search_text AS text FROM {rows} p WHERE {matches} AND " + _REACH
-_PEOPLE = (
-    "SELECT p.id, true AS by_person, c.search_text AS text FROM {rows} c JOIN partners p ON p.id = c.partner_id "
-    "WHERE {matches} AND " + _REACH
-)
 # Of two parts the one that fills more of its text fits better.
 _PART = """
     CASE WHEN starts_with(text, CAST({asked} AS text)) AND NOT by_person THEN 3
          WHEN strpos(' ' || text, ' ' || {asked}) > 0 THEN 2
          ELSE 1 END + length({asked})::float / length(text)
 """
-_LIKE = "word_similarity(CAST(:asked AS text), text)"
+_LIKE = "word_similarity(CAST(:asked{of} AS text), text)"
 _BEST = """
     SELECT id, by_person, max({score}) AS score FROM ({candidates} LIMIT {ranked}) AS candidates
     GROUP BY id, by_person {having} ORDER BY score DESC, id DESC LIMIT CAST(:first AS bigint)
 """
 
 
-def whole(kinds: Iterable[str]) -> str:
+@cache
+def whole(*kinds: str) -> str:
     """Partners of which a text is the whole INN, domain, or the email or phone of a person."""
-    return " UNION ".join(
-        f"SELECT p.id, {str(kind in OF_PEOPLE).lower()} AS by_person, 5.0 AS score FROM {_WHOLE[kind]} AND {_REACH}"
-        for kind in kinds
-    )
+    found = " UNION ".join(f"SELECT {_WHOLE[kind]}" for kind in kinds)
+    return f"SELECT id, by_person, 5::float AS score FROM ({found}) AS found (id, by_person)"
 
 
-def parts(*, people: bool, by: str) -> str:
+@cache
+def beginnings(*, right: bool = False) -> str:
+    """Partners whose name, or domain as it was typed, begins with the query.
+
+    Ranges of a B-tree, and not LIKE, so that one plan serves every text. Filters come after: an index read in its order
+    ends when it has enough, and what they leave out here is found as a part.
+
+    Parameters:
+        right: with the query as it was put right, by the parameters whose names end in ``_right``.
+    """
+    of = "_right" if right else ""
+    names = f"""
+        (SELECT p.id, false AS by_person, CASE WHEN search_fold(p.name) = CAST(:asked{of} AS text) THEN 4 ELSE 3 END
+                + length(:asked{of})::float / length(p.search_text) AS score
+            FROM (SELECT * FROM partners
+                WHERE search_fold(name) ~>=~ :asked{of} AND search_fold(name) ~<~ CAST(:asked_end{of} AS text)
+                ORDER BY search_fold(name) USING ~<~, id LIMIT {RANKED}) p
+            WHERE {_CARD_FITS} LIMIT CAST(:first AS bigint))
+    """
+    domains = f"""
+        (SELECT p.id, false, 3 + length(CAST(:typed AS text))::float / length(p.search_text)
+            FROM (SELECT * FROM partners
+                WHERE lower(amocrm_domain) ~>=~ :typed AND lower(amocrm_domain) ~<~ CAST(:typed_end AS text)
+                ORDER BY lower(amocrm_domain) USING ~<~, id LIMIT {RANKED}) p
+            WHERE {_CARD_FITS} LIMIT :first)
+    """
+    return _put_right(names, "") if right else f"{names} UNION ALL {domains}"
+
+
+@cache
+def parts(*, people: bool, by: str, right: bool = False) -> str:
     """Texts that hold the query.
 
     Parameters:
         people: look through people, by the parameters whose names end in ``_person``, not through cards.
         by: what narrows the rows down: ``pieces``, ``trigrams`` for a query that has none, or ``newest``.
+        right: look for the query as it was put right, by the parameters whose names end in ``_right``.
     """
-    row, table, of = ("c", "contacts", "_person") if people else ("p", "partners", "")
+    row, _, side = _side(people)
+    of = f"{side}_right" if right else side
     holds = f"strpos({row}.search_text, CAST(:asked{of} AS text)) > 0"
     narrowed = {
         "pieces": f"search_pieces({row}.search_text) @> CAST(:pieces{of} AS text[]) AND {holds}",
         "trigrams": f"{row}.search_text LIKE '%' || CAST(:escaped{of} AS text) || '%'",
         "newest": holds,
     }[by]
-    rows = f"(SELECT * FROM {table} ORDER BY id DESC LIMIT {NEWEST})" if by == "newest" else table
-    candidates = (_PEOPLE if people else _CARDS).format(rows=rows, matches=narrowed)
-    return _BEST.format(score=_PART.format(asked=f":asked{of}"), candidates=candidates, ranked=RANKED, having="")
-
-
-def wrong_letter(*, people: bool) -> str:
-    """Texts that have one of the ``sets`` of pieces, each joined by line feeds, and are like the query."""
-    row, table, of = ("c", "contacts", "_person") if people else ("p", "partners", "")
-    matches = f"search_pieces({row}.search_text) @> string_to_array(pieces, chr(10))"
-    one = (_PEOPLE if people else _CARDS).format(rows=table, matches=matches)
-    candidates = f"""
-        SELECT one.* FROM unnest(CAST(:sets{of} AS text[])) AS pieces CROSS JOIN LATERAL ({one} LIMIT {RANKED}) one
-    """
-    return _BEST.format(score=_LIKE, candidates=candidates, ranked="ALL", having=f"HAVING max({_LIKE}) >= {LIKENESS}")
-
-
-def likeness(*, people: bool) -> str:
-    """Texts of which some stretch is like the query: one wrong letter in five leaves half of the trigrams."""
-    row, table = ("c", "contacts") if people else ("p", "partners")
-    candidates = (_PEOPLE if people else _CARDS).format(
-        rows=table, matches=f"{row}.search_text %> CAST(:asked AS text)"
-    )
-    return _BEST.format(score=_LIKE, candidates=candidates, ranked=RANKED, having="")
+    candidates = _candidates(people, narrowed, newest=by == "newest")
+    step = _BEST.format(score=_PART.format(asked=f":asked{of}"), candidates=candidates, ranked=RANKED, having="")
+    return _put_right(step, side) if right else step
 
 
 @cache
-def in_turn(*steps: str) -> str:
-    """One statement that takes each step only where those before it have not found enough."""
-    before: list[str] = []
-    expressions = []
-    for number, step in enumerate(steps):
-        so_far = f"(SELECT count(DISTINCT id) FROM ({_all_of(before)}) AS found) < :first"
-        taken = f"SELECT * FROM ({step}) AS step WHERE {so_far}" if before else step
-        expressions.append(f"step{number} AS MATERIALIZED ({taken})")
-        before.append(f"step{number}")
-    return f"WITH {', '.join(expressions)} {_all_of(before)}"
+def wrong_letter(*, people: bool, right: bool = False) -> str:
+    """Texts that have one of the ``sets`` of pieces, each joined by line feeds, and are like the query.
 
-
-def _all_of(steps: Iterable[str]) -> str:
-    return " UNION ALL ".join(f"SELECT * FROM {step}" for step in steps)
-
-
-def common(*, people: bool) -> str:
-    """Pieces that one in a hundred of the newest rows has."""
-    return f"""
-        SELECT piece FROM (SELECT search_text FROM {"contacts" if people else "partners"} ORDER BY id DESC LIMIT 1000) t
-            CROSS JOIN LATERAL (SELECT DISTINCT unnest(search_pieces(search_text)) AS piece) AS pieces
-        GROUP BY piece HAVING count(*) > 10
+    Parameters:
+        right: the query as it was put right, by the parameters whose names end in ``_right``.
     """
+    row, _, of = _side(people)
+    of += "_right" if right else ""
+    one = _candidates(people, f"search_pieces({row}.search_text) @> string_to_array(pieces, chr(10))")
+    candidates = f"""
+        SELECT one.* FROM unnest(CAST(:sets{of} AS text[])) AS pieces CROSS JOIN LATERAL ({one} LIMIT {RANKED}) one
+    """
+    like = _LIKE.format(of=of)
+    return _BEST.format(score=like, candidates=candidates, ranked="ALL", having=f"HAVING max({like}) >= {LIKENESS}")
+
+
+@cache
+def likeness(*, people: bool, newest: bool) -> str:
+    """Texts of which some stretch is ``like`` the query: one wrong letter in five leaves half of the trigrams.
+
+    Parameters:
+        newest: only among the newest rows.
+    """
+    row, _, of = _side(people)
+    candidates = _candidates(people, f"{row}.search_text %> CAST(:like{of} AS text)", newest=newest)
+    return _BEST.format(score=_LIKE.format(of=of), candidates=candidates, ranked=RANKED, having="")
+
+
+def _side(people: bool) -> tuple[str, str, str]:
+    """Alias, table, and the end of the names of its parameters."""
+    return ("c", "contacts", "_person") if people else ("p", "partners", "")
+
+
+def _candidates(people: bool, matches: str, *, newest: bool = False) -> str:
+    row, table, _ = _side(people)
+    rows = f"(SELECT * FROM {table} ORDER BY id DESC LIMIT {NEWEST})" if newest else table
+    key, fits = ("partner_id", _PERSON_FITS) if people else ("id", _CARD_FITS)
+    return (
+        f"SELECT {row}.{key} AS id, {str(people).lower()} AS by_person, {row}.search_text AS text "
+        f"FROM {rows} {row} WHERE {matches} AND {fits}"
+    )
+
+
+def _put_right(step: str, side: str) -> str:
+    """What holds the query as it was put right: as like the query as that is, less a little."""
+    like = f"word_similarity(CAST(:asked{side} AS text), :asked{side}_right) - 0.05"
+    return f"SELECT id, by_person, {like} + score / 100 AS score FROM ({step}) AS step"
+
+
+@cache
+def in_turn(*steps: str, filters: tuple[str, ...] = ()) -> str:
+    """One statement that takes each step only where none of those before it has filled the page.
+
+    Parameters:
+        filters: those that narrow down partners.
+    """
+    expressions = [f"step0 AS MATERIALIZED ({steps[0]})"]
+    for number, step in enumerate(steps[1:], 1):
+        goes_on = f"(SELECT count(*) FROM step{number - 1}) < :first"
+        goes_on += f" AND EXISTS (SELECT FROM goes_on{number - 1})" if number > 1 else ""
+        taken = f"SELECT * FROM ({step}) AS step WHERE EXISTS (SELECT FROM goes_on{number})"
+        expressions += [f"goes_on{number} AS (SELECT WHERE {goes_on})", f"step{number} AS MATERIALIZED ({taken})"]
+    rows = " UNION ALL ".join(f"SELECT * FROM step{number}" for number in range(len(steps)))
+    statement = f"WITH {', '.join(expressions)} {rows}"
+    fits = " AND ".join(FILTERS[name] for name in filters)
+    of_person = f"EXISTS (SELECT FROM partners p WHERE p.id = c.partner_id AND {fits})" if fits else "true"
+    return statement.replace(_CARD_FITS, fits or "true").replace(_PERSON_FITS, of_person)
 
 
 @cache

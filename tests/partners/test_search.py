@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from core.principal import Principal
-from domain.search_text import fold, phone_digits, pieces_with_a_wrong_letter
-from services import partner_search
+from domain.search_text import fold, phone_digits, pieces_with_a_wrong_letter, trigrams
+from domain.search_words import CommonWords, one_mistake_apart
+from services import partner_search, partner_search_common
+from services.partner_search_common import NOTHING, Common
 from tests.api import payload, run
 from tests.factories.world import STAFF, a_partner
 
@@ -65,6 +67,8 @@ async def test_search_finds_by_parts_and_forgives_typing_errors(owner: asyncpg.C
 
 async def test_texts_are_to_the_database_what_they_are_to_a_search(owner: asyncpg.Connection) -> None:
     for text in ("Съешь ещё этих мягких французских булок, да выпей чаю", "ÀÉ Straße 100% _x", "ab", ""):
+        if fold(text).isascii():
+            assert await owner.fetchval("SELECT show_trgm($1)", fold(text)) == sorted(trigrams(fold(text)))
         assert await owner.fetchval("SELECT search_fold($1)", text) == fold(text)
         assert await owner.fetchval("SELECT search_pieces($1)", text) == pieces_of(text)
     for phone in ("+7 (912) 345-67-89", "8 912 345 67 89", "912-345-67-89", "+998 90 123-45-67", "12 34"):
@@ -111,10 +115,15 @@ async def test_a_part_finds_all_that_have_it_best_first(
     query = text[start : data.draw(st.integers(start + 3, max(len(text), start + 3)))].strip()
     assume(len(query) >= 3)
     holding = {row["id"] for row in rows if query in row["card"] or query in row["person"]}
-    everything = frozenset(piece for row in rows for piece in pieces_of(row["card"]) + pieces_of(row["person"]))
-    for common in (frozenset[str](), everything):
+    texts = [row[kind] for row in rows for kind in ("card", "person")]
+    everything = Common(
+        frozenset(piece for text in texts for piece in pieces_of(text)),
+        frozenset().union(*map(trigrams, texts)),
+        CommonWords({word: None for text in texts for word in text.split()}),
+    )
+    for common in (NOTHING, everything):
         for side in (False, True):
-            partner_search._common_pieces[side] = (math.inf, common)
+            partner_search_common.remember(common, people=side, seconds=math.inf)
         found = await partner_search.search(STAFF, query=query, first=50, segment="x")
         assert {match.partner_id for match in found} == holding, (query, common)
         cards = {row["id"]: row["card"] for row in rows}
@@ -125,7 +134,7 @@ async def test_a_part_finds_all_that_have_it_best_first(
         assert [match.score for match in found] == sorted((match.score for match in found), reverse=True)
         few = await partner_search.search(STAFF, query=query, first=2)
         assert len(few) == min(2, len(holding))
-    partner_search._common_pieces.clear()
+    partner_search_common.forget()
 
 
 async def test_a_card_and_its_person_match_as_one_partner(owner: asyncpg.Connection) -> None:
@@ -160,6 +169,85 @@ def test_a_wrong_letter_leaves_one_of_the_sets_whole(words: list[str], data: st.
     there = set(pieces_of(f"one {right} more"))
     sets = pieces_with_a_wrong_letter(typed, frozenset())
     assert any(there.issuperset(asked) for asked in sets)
+
+
+def mistakes(word: str) -> set[str]:
+    """All that one mistake makes of a word, letters being those of the alphabet of `WORDS`."""
+    letters = "abc"
+    ends = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    return {
+        *(before + after[1:] for before, after in ends if after),
+        *(before + letter + after for before, after in ends for letter in letters),
+        *(before + letter + after[1:] for before, after in ends if after for letter in letters),
+        *(before + after[1] + after[0] + after[2:] for before, after in ends if len(after) > 1),
+    } - {word}
+
+
+WORDS = st.text("abc", min_size=4, max_size=7)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=8, unique=True), WORDS)
+def test_a_word_is_put_right_to_the_most_common_one_that_is_one_mistake_away(words: list[str], typed: str) -> None:
+    meant = next((word for word in words if word in mistakes(typed)), None)
+    common = CommonWords(words)
+    assert common.put_right(f"«{typed}» x") == (None if typed in words or meant is None else f"«{meant}» x")
+    assert common.without(f"{typed} x-y") == ("x-y" if typed in words else f"{typed} x-y")
+    for word in words:
+        assert word == typed or one_mistake_apart(word, typed) == (word in mistakes(typed))
+
+
+COMMON_TEXTS = """
+    INSERT INTO partners (name) SELECT ('{Орион,Рубин,Сфера,Банк}'::text[])[1 + n % 4] || ' ' || substr(md5(n::text), 1, 7)
+        FROM generate_series(1, 1500) AS n;
+    INSERT INTO contacts (partner_id, full_name) SELECT id, 'Виктория ' || substr(md5(id::text), 1, 7) FROM partners;
+"""
+
+
+async def test_a_common_word_with_a_mistake_is_put_right(owner: asyncpg.Connection) -> None:
+    partner_search_common.forget()
+    await owner.execute(COMMON_TEXTS)
+    rare = await a_partner(name="Лубан Юг")
+    tenant = Principal(kind="partner", permissions=STAFF.permissions, partner_id=rare.id)
+    assert await names("рубан", tenant) == ["Лубан Юг"]
+    known = await partner_search_common.common(owner, people=False)
+    assert known.words.put_right("orqon sfrea rubin") == "orion sfera rubin", "not what the tenant could see"
+    assert {" ori", "rion"} <= known.pieces
+    nobody = Principal(kind="staff", permissions=STAFF.permissions - {"partner:pii"})
+    for typed, meant in (("орыон", "Орион"), ("Сфрера", "Сфера"), ("рбуин", "Рубин"), ("бонк", "Банк")):
+        found = await names(typed)
+        assert len(found) == 20
+        assert all(name.startswith(meant) for name in found), "those that begin with it first"
+        assert await names(typed, nobody) == found
+    both = await names("рубан")
+    assert both[0] == "Лубан Юг", "a rare word that is as like comes before a common one"
+    assert both[1].startswith("Рубин")
+    assert await names("Викотрия", nobody) == []
+    by_person = (await payload(SEARCH, STAFF, query="Викотрия"))["matches"]
+    assert len(by_person) == 20
+    assert all(match["byPerson"] and float(match["score"]) < 1 for match in by_person)
+    (row,) = await owner.fetch("SELECT name FROM partners WHERE name LIKE 'Сфера%' ORDER BY id LIMIT 1")
+    name = row["name"]
+    assert (await names(f"сфрера{name[5:]}"))[0] == name
+    twice = f"сфрера{name[5:-4]}x{name[-3:]}"
+    assert (await names(twice))[0] == name, "and a wrong letter in the other word"
+    assert float((await payload(SEARCH, STAFF, query=twice))["matches"][0]["score"]) > 0.6, "as like as what was meant"
+
+
+async def test_what_is_like_too_much_is_looked_for_among_the_newest(owner: asyncpg.Connection) -> None:
+    await owner.execute(COMMON_TEXTS)
+    everywhere = Common(
+        frozenset(pieces_of("orion")), frozenset(trigrams("orion")), CommonWords(["orion", "rubin", "sfera"])
+    )
+    for side in (False, True):
+        partner_search_common.remember(everywhere, people=side, seconds=math.inf)
+    await a_partner(name="Кассиопея")
+    assert await names("касиопя сфера") == ["Кассиопея"], "like the word that is not common"
+    for typed in ("орионщщ", "юждщ орион"):
+        found = await names(typed)
+        assert len(found) == 20
+        assert all(name.startswith("Орион") for name in found)
+    assert await names("юждщ") == []
+    partner_search_common.forget()
 
 
 async def test_a_nul_in_a_search_is_refused(database_url: str) -> None:
