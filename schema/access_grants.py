@@ -25,7 +25,7 @@ from planner.binding import (
     value,
 )
 from schema.colleagues import name_of
-from schema.payload import Payload
+from schema.payload import KeyedInput, Payload
 
 AccessGrantFilter = filter_input(
     "AccessGrant",
@@ -106,7 +106,7 @@ class AccessGrantPartner:
 
 
 @strawberry.input(description="Access to one partner's data that is asked for.")
-class AccessGrantRequestInput:
+class AccessGrantRequestInput(KeyedInput):
     """Access to one partner's data that is asked for."""
 
     partner_id: strawberry.ID = strawberry.field(description="The partner, as `accessGrantPartners` finds it.")
@@ -118,7 +118,7 @@ class AccessGrantRequestInput:
 
 
 @strawberry.input(description="An access grant to approve.")
-class AccessGrantApproveInput:
+class AccessGrantApproveInput(KeyedInput):
     """An access grant to approve."""
 
     id: strawberry.ID = strawberry.field(description="The access grant.")
@@ -127,7 +127,7 @@ class AccessGrantApproveInput:
 
 
 @strawberry.input(description="An access grant to deny.")
-class AccessGrantDenyInput:
+class AccessGrantDenyInput(KeyedInput):
     """An access grant to deny."""
 
     id: strawberry.ID = strawberry.field(description="The access grant.")
@@ -135,14 +135,14 @@ class AccessGrantDenyInput:
 
 
 @strawberry.input(description="An access grant.")
-class AccessGrantInput:
+class AccessGrantInput(KeyedInput):
     """An access grant."""
 
     id: strawberry.ID = strawberry.field(description="The access grant.")
 
 
 @strawberry.input(description="Why one looks at partners' data.")
-class AccessReasonSetInput:
+class AccessReasonSetInput(KeyedInput):
     """Why one looks at partners' data."""
 
     reason: str = strawberry.field(

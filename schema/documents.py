@@ -67,7 +67,7 @@ class InvoiceDocumentLink:
 
 
 @strawberry.input(description="A document to issue.")
-class InvoiceDocumentIssueInput:
+class InvoiceDocumentIssueInput(KeyedInput):
     """A document to issue."""
 
     invoice_id: strawberry.ID = strawberry.field(description="The invoice.")

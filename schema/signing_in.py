@@ -65,7 +65,7 @@ class SignOutPayload(Payload):
 
 
 @strawberry.input(description="A new API token.")
-class ApiTokenCreateInput:
+class ApiTokenCreateInput(KeyedInput):
     """A new API token."""
 
     name: str = strawberry.field(description="What the token is for; unique among one's own.")

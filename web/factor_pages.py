@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from html import escape
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from web.pages import (
 )
 
 UNPROCESSABLE = 422
+Change = Callable[[Principal, dict[str, str]], Awaitable[Response]]
 
 _CODE_FIELD = """<label>Code <input name="code" inputmode="{mode}" autocomplete="one-time-code" maxlength="50"
  required{focus}></label>"""
@@ -105,62 +107,51 @@ async def factor_page(request: Request) -> Response:
     return await _standing(principal) if principal.session_id else see(f"/sign-in?{urlencode({'next': FACTOR_PATH})}")
 
 
-async def start(request: Request) -> Response:
+async def start(principal: Principal, _form: dict[str, str]) -> Response:
     """Show the QR code of a new enrolment, once."""
-    principal = await _sender(request)
-    if isinstance(principal, Response):
-        return principal
-    try:
-        async with transaction() as session:
-            begun = await access.start_enrolment(session, principal)
-    except KontoraError as error:
-        return await _standing(principal, problem=error.message)
+    async with transaction() as session:
+        begun = await access.start_enrolment(session, principal)
     qr = segno.make(begun.uri, micro=False).svg_data_uri(scale=5, light="white")
     return _confirm(above=_SCAN.format(qr=escape(qr), secret=escape(begun.secret)))
 
 
-async def confirm(request: Request) -> Response:
+async def confirm(principal: Principal, form: dict[str, str]) -> Response:
     """Put the app in force and show the recovery codes, once."""
-    principal = await _sender(request)
-    if isinstance(principal, Response):
-        return principal
-    form = await _form_of(request) or {}
-    try:
-        async with transaction() as session:
-            found = await access.confirm_enrolment(session, principal, code=form.get("code", ""))
-    except KontoraError as error:
-        return await _standing(principal, problem=error.message)
-    if isinstance(found, access.Refused):
-        return _confirm(problem=found.message)
-    return _codes(found)
+    async with transaction() as session:
+        found = await access.confirm_enrolment(session, principal, code=form.get("code", ""))
+    return _confirm(problem=found.message) if isinstance(found, access.Refused) else _codes(found)
 
 
-async def recovery_codes(request: Request) -> Response:
+async def recovery_codes(principal: Principal, form: dict[str, str]) -> Response:
     """Make new recovery codes and show them, once."""
-    principal = await _sender(request)
-    if isinstance(principal, Response):
-        return principal
-    form = await _form_of(request) or {}
-    try:
-        async with transaction() as session:
-            found = await access.regenerate_recovery_codes(session, principal, shown=_shown(form))
-    except KontoraError as error:
-        return await _standing(principal, problem=error.message)
+    async with transaction() as session:
+        found = await access.regenerate_recovery_codes(session, principal, shown=_shown(form))
     return await _standing(principal, problem=found.message) if isinstance(found, access.Refused) else _codes(found)
 
 
-async def disable(request: Request) -> Response:
+async def disable(principal: Principal, form: dict[str, str]) -> Response:
     """Take one's own second factor away."""
-    principal = await _sender(request)
-    if isinstance(principal, Response):
-        return principal
-    form = await _form_of(request) or {}
-    try:
-        async with transaction() as session:
-            found = await access.disable_totp(session, principal, password=form.get("password"), shown=_shown(form))
-    except KontoraError as error:
-        return await _standing(principal, problem=error.message)
+    async with transaction() as session:
+        found = await access.disable_totp(session, principal, password=form.get("password"), shown=_shown(form))
     return await _standing(principal, problem=found.message) if isinstance(found, access.Refused) else see(FACTOR_PATH)
+
+
+def _of_oneself(change: Change) -> Callable[[Request], Awaitable[Response]]:
+    """A door to a change of one's own factor by a form of ours; what is refused is told above how it stands."""
+
+    async def door(request: Request) -> Response:
+        if not from_our_page(request):
+            return foreign_form()
+        principal = await principal_of(request)
+        if not principal.session_id:
+            return see("/sign-in")
+        form = await _form_of(request) or {}
+        try:
+            return await change(principal, form)
+        except KontoraError as error:
+            return await _standing(principal, problem=error.message)
+
+    return door
 
 
 def _ask(wanted: str, *, recovery: bool, problem: str = "") -> Response:
@@ -212,13 +203,6 @@ def _shown(form: dict[str, str]) -> access.Shown:
     return access.Shown(text, recovery=not text.replace(" ", "").isdecimal())
 
 
-async def _sender(request: Request) -> Principal | Response:
-    if not from_our_page(request):
-        return foreign_form()
-    principal = await principal_of(request)
-    return principal if principal.session_id else see("/sign-in")
-
-
 async def _form_of(request: Request) -> dict[str, str] | None:
     form = await read_form(request)
     return form if all(len(value) <= LONGEST_FIELD_CHARS for value in form.values()) else None
@@ -228,8 +212,8 @@ factor_routes: list[BaseRoute] = [
     Route(CODE_PATH, code_page),
     Route(CODE_PATH, check_code, methods=["POST"]),
     Route(FACTOR_PATH, factor_page),
-    Route(f"{FACTOR_PATH}/start", start, methods=["POST"]),
-    Route(f"{FACTOR_PATH}/confirm", confirm, methods=["POST"]),
-    Route(f"{FACTOR_PATH}/recovery-codes", recovery_codes, methods=["POST"]),
-    Route(f"{FACTOR_PATH}/disable", disable, methods=["POST"]),
+    Route(f"{FACTOR_PATH}/start", _of_oneself(start), methods=["POST"]),
+    Route(f"{FACTOR_PATH}/confirm", _of_oneself(confirm), methods=["POST"]),
+    Route(f"{FACTOR_PATH}/recovery-codes", _of_oneself(recovery_codes), methods=["POST"]),
+    Route(f"{FACTOR_PATH}/disable", _of_oneself(disable), methods=["POST"]),
 ]
