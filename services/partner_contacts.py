@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from sqlalchemy import select, update
@@ -76,6 +77,22 @@ async def update_contact(
     return contact
 
 
+async def keep_primary(session: AsyncSession, actor: Principal, *, partner_id: int, values: ContactValues) -> None:
+    """Have a partner's primary contact say this; one is made where there is none, and one that says so stays as it is.
+
+    Raises:
+        NotFound: there is no such partner in the caller's reach.
+        UserError: a value is not fit for its field.
+    """
+    await load(session, actor, Partner, partner_id, lock=True)
+    wanted = select(Contact).where(Contact.partner_id == partner_id, Contact.is_primary)
+    primary = await session.scalar(scoped(wanted, Contact, actor))
+    if primary is None:
+        await create_contact(session, actor, partner_id=partner_id, values=values)
+    elif not _says(primary, values) and not _says(primary, _checked(values)):
+        await update_contact(session, actor, contact_id=primary.id, version=primary.version, values=values)
+
+
 async def delete_contact(session: AsyncSession, actor: Principal, *, contact_id: int, version: int) -> None:
     """Delete a person at a partner; installs that it made, and tokens that it manages, name nobody any more.
 
@@ -111,6 +128,10 @@ async def _locked(session: AsyncSession, actor: Principal, contact_id: int) -> C
 async def _has_others(session: AsyncSession, partner_id: int, *, but: int) -> bool:
     others = select(Contact.id).where(Contact.partner_id == partner_id, Contact.id != but)
     return await session.scalar(others.limit(1)) is not None
+
+
+def _says(contact: Contact, values: Mapping[str, Any]) -> bool:
+    return all(getattr(contact, name) == value for name, value in values.items())
 
 
 async def _clear_primary(session: AsyncSession, partner_id: int) -> None:

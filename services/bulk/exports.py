@@ -52,6 +52,7 @@ _SOURCES: Mapping[BulkOperationKind, _Source] = MappingProxyType(
                 "segment": ("t.segment", ""),
                 "deployment": ("t.deployment", ""),
                 "connectedAt": ("t.connected_at", ""),
+                "branchCount": ("t.branch_count", ""),
                 "amocrmDomain": ("t.amocrm_domain", ""),
                 "status": ("t.status", ""),
                 "statusReason": ("t.status_reason", ""),

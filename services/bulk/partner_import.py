@@ -10,14 +10,14 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.errors import KontoraError
+from core.errors import KontoraError, UserError
 from core.principal import Principal
 from domain import fields
 from domain.bulk import BulkOperationKind
 from domain.moments import moment
 from domain.partners import DeploymentType
 from models import BulkOperation, Partner
-from services import partners
+from services import partner_contacts, partners
 from services.bulk.imports import ImportReport, ImportTable, Progress, Repeated, require_import
 from services.loading import load
 
@@ -32,9 +32,15 @@ _TEXTS = MappingProxyType(
         "amocrmDomain": "amocrm_domain",
     }
 )
-IMPORTED = frozenset({*_TEXTS, "id", "deployment", "connectedAt"})
+# Of the primary contact: the column, its name in an error, and what it says.
+_CONTACT = (
+    ("contactName", "fullName", "full_name"),
+    ("contactEmail", "email", "email"),
+    ("contactPhone", "phone", "phone"),
+)
+IMPORTED = frozenset({*_TEXTS, "id", "deployment", "connectedAt", "branchCount", *(column for column, *_ in _CONTACT)})
 # Written by the export beside what the import takes; left alone when a file comes back.
-_SHOWN_ONLY = frozenset({"status", "statusReason", "contactName", "contactEmail", "contactPhone"})
+_SHOWN_ONLY = frozenset({"status", "statusReason"})
 
 
 async def import_partners(
@@ -42,7 +48,8 @@ async def import_partners(
 ) -> ImportReport:
     """Make and change partners as a table says. Where one row is wrong, the caller rolls all of them back.
 
-    A row with an id changes that partner, and only in the columns that the table has; others make a partner.
+    A row with an id changes that partner, and only in the columns that the table has; others make a partner. Where it
+    names a contact, that is the primary one from then on.
 
     Parameters:
         progress: is told how many rows are done, and how many there are.
@@ -86,13 +93,36 @@ async def _take(session: AsyncSession, actor: Principal, cells: Mapping[str, str
     if "connectedAt" in cells:
         typed = cells["connectedAt"]
         values["connected_at"] = moment(typed, "connectedAt", UTC) if typed else None
+    if "branchCount" in cells:
+        typed = cells["branchCount"]
+        if typed and not (typed.isascii() and typed.isdecimal() and len(typed) < 10):
+            raise fields.InvalidValue("branchCount is a whole number", field=fields.path("branchCount"))
+        values["branch_count"] = int(typed) if typed else None
     told_values = cast(partners.PartnerValues, values)
     if not cells.get("id"):
-        await partners.create(session, actor, values=told_values)
+        partner = await partners.create(session, actor, values=told_values)
+        await _take_contact(session, actor, cells, partner.id)
         report.created += 1
         return
     if not (cells["id"].isascii() and cells["id"].isdecimal() and len(cells["id"]) < 19):
         raise fields.InvalidValue("id is the partner's number", field=fields.path("id"))
     partner = await load(session, actor, Partner, int(cells["id"]), lock=True)
     await partners.update_card(session, actor, partner_id=partner.id, version=partner.version, values=told_values)
+    await _take_contact(session, actor, cells, partner.id)
     report.updated += 1
+
+
+async def _take_contact(session: AsyncSession, actor: Principal, cells: Mapping[str, str], partner_id: int) -> None:
+    """The primary contact as the row says; empty cells say nothing of it."""
+    told = {name: cells[column] or None for column, _, name in _CONTACT if column in cells}
+    if not any(told.values()):
+        return
+    if not told.get("full_name"):
+        raise fields.InvalidValue("a contact has a name", field=fields.path("contactName"))
+    try:
+        values = cast(partner_contacts.ContactValues, told)
+        await partner_contacts.keep_primary(session, actor, partner_id=partner_id, values=values)
+    except UserError as error:
+        columns = {field: column for column, field, _ in _CONTACT}
+        error.field = fields.path(columns.get((error.field or ("",))[-1], "contactName"))
+        raise

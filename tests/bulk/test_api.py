@@ -121,11 +121,40 @@ async def test_an_export_is_changed_and_comes_back(
     back = await imported(staff, work, answer.text.replace("small", "big"))
     assert (back["status"], back["updatedCount"], back["createdCount"]) == ("COMPLETED", 1, 0)
     assert await owner.fetchval("SELECT name || segment FROM partners") == "=Orionbig"
+    assert await owner.fetchval("SELECT count(*) FROM audit_events WHERE action LIKE 'contact.%'") == 0
     for kind in ("LICENSE_EXPORT", "PAYMENT_EXPORT"):
         operation = (await export(staff, kind, "CSV"))["bulkOperation"]
         assert await work(operation["id"]) is Outcome.DONE
         assert (await ask(staff, READ, id=operation["id"]))["status"] == "COMPLETED"
     assert (await export(staff, "PARTNER_IMPORT", "CSV"))["userErrors"][0]["code"] == "INVALID_VALUE"
+
+
+async def test_contacts_come_with_their_partners(
+    staff: httpx.AsyncClient, work: Work, owner: asyncpg.Connection
+) -> None:
+    header = "id,name,branchCount,contactName,contactEmail,contactPhone\n"
+    wrong = header + ",A,x,,,\n,B,,,b@b.test,\n,C,,Carl,nobody,\n,D,,Dora,,call me\n,E,,,,\n"
+    told = await imported(staff, work, wrong)
+    assert [(p["rowNumber"], p["columnName"], p["code"]) for p in told["problems"]["nodes"]] == [
+        (2, "branchCount", "INVALID_VALUE"),
+        (3, "contactName", "INVALID_VALUE"),
+        (4, "contactEmail", "INVALID_VALUE"),
+        (5, "contactPhone", "INVALID_VALUE"),
+    ]
+    assert await owner.fetchval("SELECT count(*) FROM contacts") == 0
+    made = await imported(staff, work, f"{header},Orion,7,Anna,ANNA@orion.test,+7 495 000-00-00\n,Vega,,,,\n")
+    assert (made["status"], made["createdCount"]) == ("COMPLETED", 2)
+    orion, vega = [row["id"] for row in await owner.fetch("SELECT id FROM partners ORDER BY id")]
+    again = f"{header}{orion},Orion,7,Anna,Anna@orion.test,+7 495 000-00-00\n{vega},Vega,,Vera,,\n{orion},Orion,8,,,\n"
+    assert (await imported(staff, work, again))["updatedCount"] == 3
+    known = "SELECT full_name, email, phone, is_primary, version, partner_id FROM contacts ORDER BY id"
+    assert [tuple(row) for row in await owner.fetch(known)] == [
+        ("Anna", "anna@orion.test", "+7 495 000-00-00", True, 1, orion),
+        ("Vera", None, None, True, 1, vega),
+    ]
+    assert await owner.fetchval("SELECT branch_count FROM partners WHERE id = $1", orion) == 8
+    await imported(staff, work, f"{header}{orion},Orion,8,Anna B.,,\n")
+    assert next(tuple(row) for row in await owner.fetch(known)) == ("Anna B.", None, None, True, 2, orion)
 
 
 async def test_a_link_is_for_one_file_and_ends_with_it(
