@@ -37,6 +37,7 @@ class User(Keyed, Updated, Base):
         UniqueConstraint("email", "partner_id"),
         Index("uq_users_email", "email", unique=True, postgresql_where=text("NOT email_taken")),
         Index(None, "partner_id", "id"),
+        Index(None, "kind", "id"),
     )
 
     kind: Mapped[UserKind] = mapped_column(StrEnumColumn(UserKind))

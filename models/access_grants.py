@@ -30,7 +30,7 @@ class AccessGrant(Keyed, Updated, Base):
             unique=True,
             postgresql_where=text("status IN ('REQUESTED', 'APPROVED')"),
         ),
-        Index("ix_access_grants_open", "id", postgresql_where=text("status IN ('REQUESTED', 'APPROVED')")),
+        Index(None, "status", "created_at", "id"),
         Index("ix_access_grants_asker_recent", "requested_by_user_id", "created_at", "id"),
         Index("ix_access_grants_partner_recent", "partner_id", "created_at", "id"),
         Index(None, "created_at", "id"),

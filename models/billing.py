@@ -208,6 +208,7 @@ class Invoice(Keyed, Updated, Base):
         Index("ix_invoices_total", "total", "id"),
         Index(None, "subscription_id", "created_at", "id"),
         Index(None, "created_at", "id"),
+        Index("ix_invoices_top_ups", "created_at", "id", postgresql_where=text("top_up")),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))

@@ -23,6 +23,7 @@ class OutboxMessage(Keyed, Base):
         Index("ix_outbox_messages_order", "ordering_key", "id", postgresql_where=text("status = 'PENDING'")),
         Index(None, "partner_id", "created_at", "id"),
         Index(None, "created_at", "id"),
+        Index("ix_outbox_messages_dead", "created_at", "id", postgresql_where=text("status = 'DEAD'")),
     )
 
     kind: Mapped[str]
@@ -81,6 +82,13 @@ class ProductEvent(Keyed, Base):
         Index(None, "product_id", "created_at", "id"),
         Index(None, "created_at", "id"),
         Index(None, "install_id", "created_at", "id"),
+        Index(
+            "ix_product_events_not_delivered",
+            "status",
+            "created_at",
+            "id",
+            postgresql_where=text("status <> 'DELIVERED'"),
+        ),
     )
 
     event_id: Mapped[str] = mapped_column(unique=True)
@@ -153,6 +161,7 @@ class IdempotencyRecord(Keyed, Base):
         UniqueConstraint("scope", "key"),
         Index("ix_idempotency_records_expiry", "expires_at", "id"),
         Index(None, "partner_id", "id"),
+        Index(None, "key"),
     )
 
     scope: Mapped[str]

@@ -20,6 +20,7 @@ class Mail(Keyed, Updated, Base):
         Index("ix_mails_sealed", "created_at", postgresql_where=text("content_encrypted IS NOT NULL")),
         Index(None, "partner_id", "created_at", "id"),
         Index(None, "created_at", "id"),
+        Index("ix_mails_not_sent", "status", "created_at", "id", postgresql_where=text("status <> 'SENT'")),
     )
 
     partner_id: Mapped[int | None] = mapped_column(ForeignKey("partners.id"))

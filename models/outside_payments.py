@@ -45,6 +45,7 @@ class OutsidePayment(Keyed, Updated, Base):
         Index("ix_outside_payments_statement_recent", "bank_statement_id", text("id DESC")),
         Index("ix_outside_payments_table_recent", "bulk_operation_id", text("id DESC")),
         Index(None, "paid_at", "id"),
+        Index(None, "external_id"),
     )
 
     source: Mapped[OutsidePaymentSource] = mapped_column(StrEnumColumn(OutsidePaymentSource))

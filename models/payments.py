@@ -90,7 +90,10 @@ class GatewayNotification(Keyed, Base):
     """
 
     __tablename__ = "gateway_notifications"
-    __table_args__ = (checked("status", NotificationStatus),)
+    __table_args__ = (
+        checked("status", NotificationStatus),
+        Index("ix_gateway_notifications_not_applied", "status", "id", postgresql_where=text("status <> 'APPLIED'")),
+    )
 
     gateway: Mapped[str]
     raw: Mapped[str]

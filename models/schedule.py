@@ -30,6 +30,7 @@ class ScheduledJobRun(Keyed, Base):
         UniqueConstraint("job", "due_at"),
         checked("outcome", JobOutcome),
         Index("ix_scheduled_job_runs_job", "job", "id"),
+        Index(None, "due_at"),
         Index("ix_scheduled_job_runs_outcome", "outcome", "id"),
     )
 

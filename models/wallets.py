@@ -61,6 +61,7 @@ class LedgerAccount(Keyed, Base):
         CheckConstraint("(kind = 'WALLET') = (wallet_id IS NOT NULL)", name="wallet_of_kind"),
         Index("uq_ledger_accounts_counterpart", "kind", unique=True, postgresql_where=text("wallet_id IS NULL")),
         Index(None, "partner_id", "id"),
+        Index(None, "kind", "id"),
     )
 
     kind: Mapped[AccountKind] = mapped_column(StrEnumColumn(AccountKind))
@@ -86,6 +87,7 @@ class WalletTransaction(Keyed, Base):
         Index("ix_wallet_transactions_period", "wallet_id", "created_at", "id"),
         Index(None, "partner_id", "created_at", "id"),
         Index(None, "created_at", "id"),
+        Index("ix_wallet_transactions_not_usage", "kind", "created_at", "id", postgresql_where=text("kind <> 'USAGE'")),
     )
 
     partner_id: Mapped[int] = mapped_column(ForeignKey("partners.id"))

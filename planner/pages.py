@@ -20,7 +20,7 @@ from planner.binds import Binds, follow, refuse_nul
 from planner.cursor import decode_cursor
 from planner.selection import DEFINITION, Selected
 from planner.sources import FilterTerm
-from planner.write import PG_TYPES
+from planner.write import PG_TYPES, literal
 from policies.scopes import reach
 
 BY_KEY = "CREATED_AT"
@@ -199,6 +199,9 @@ def _input_class(selected: Selected, argument: str) -> Any:
 def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], binds: Binds) -> str:
     pg_type = PG_TYPES.get(kind_of(term.column), "")
 
+    given = _written(follow(selected.arguments, path), kind_of(term.column))
+    if given and term.kind in ("equals", "any_of"):
+        return f"{{column}} = {given[0]}" if len(given) == 1 else f"{{column}} IN ({', '.join(given)})"
     if term.kind == "days_ago":
         return f"{{column}} < {binds.of_argument(selected, path, pg_type, lambda days: days_before_now(days, path))}"
 
@@ -208,6 +211,9 @@ def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], bind
         refuse_nul(value, path)
         return _plain(value)
 
+    if term.kind == "any_of" and len(follow(selected.arguments, path)) == 1:
+        # In the order of an index that begins with the column, which several values are not.
+        return f"{{column}} = {binds.of_argument(selected, path, pg_type, lambda values: one(values[0]))}"
     if term.kind == "any_of":
         bound = binds.of_argument(selected, path, f"{pg_type}[]", lambda values: [one(value) for value in values])
         return f"{{column}} = ANY ({bound})"
@@ -215,9 +221,21 @@ def _condition(selected: Selected, term: FilterTerm, path: tuple[str, ...], bind
         return f"{LINK}.partner_id = {binds.of_argument(selected, path, 'bigint', one)}"
     if term.kind == "meets":
         value_type = "bigint" if term.id_of else pg_type
-        return f"({term.sql.format(row='{row}', value=binds.of_argument(selected, path, value_type, one))})"
+        value = given[0] if given else binds.of_argument(selected, path, value_type, one)
+        return f"({term.sql.format(row='{row}', value=value)})"
     operator = {"equals": "=", "at_least": ">=", "before": "<"}[term.kind]
     return f"{{column}} {operator} {binds.of_argument(selected, path, pg_type, one)}"
+
+
+def _written(given: Any, kind: str) -> list[str]:
+    """SQL of values of which there are so few that each has its own plan; empty for others.
+
+    Written out, so that PostgreSQL takes what it knows of just these, and the indexes over their rows alone.
+    """
+    values = given if isinstance(given, list) else [given]
+    if kind == "bool":
+        return ["true" if value else "false" for value in values]
+    return [literal(_plain(value)) for value in values] if kind == "enum" else []
 
 
 def days_before_now(days: int, path: tuple[str, ...]) -> datetime:

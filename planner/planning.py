@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 from graphql.execution.values import VariableValues
@@ -60,14 +61,15 @@ def shape_of(value: Any) -> Any:
     """What of a variable's value a plan depends on: presence, switches, sizes, enum members, types of ids."""
     if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, enum.Enum):
+        return value.name
     if isinstance(value, str):
         return _type_of_id(value)
     if isinstance(value, dict):
         return tuple((name, shape_of(item)) for name, item in value.items())
     if isinstance(value, list):
         return tuple(shape_of(item) for item in value)
-    name = getattr(value, "name", None)
-    return name if isinstance(name, str) else "value"
+    return "value"
 
 
 def _type_of_id(value: str) -> str:

@@ -16,6 +16,7 @@ from planner.binding import (
     column,
     equals,
     filter_input,
+    meets,
     object_value,
     order_input,
     plain,
@@ -38,8 +39,16 @@ InstallFilter = filter_input(
         "subscription_kind": any_of(models.Install.subscription_kind, "Only those living on this."),
         "created_from": at_least(models.Install.created_at, "Installed at this moment or later."),
         "created_before": before(models.Install.created_at, "Installed before this moment."),
-        "subscribed_from": at_least(models.Install.subscribed_until, "Subscribed until this moment or later."),
-        "subscribed_before": before(models.Install.subscribed_until, "Subscribed until before this moment."),
+        "subscribed_from": meets(
+            "{row}.subscribed_until_or_epoch >= {value} AND {row}.subscribed_until IS NOT NULL",
+            models.Install.subscribed_until,
+            "Subscribed until this moment or later.",
+        ),
+        "subscribed_before": meets(
+            "{row}.subscribed_until_or_epoch < {value} AND {row}.subscribed_until IS NOT NULL",
+            models.Install.subscribed_until,
+            "Subscribed until before this moment.",
+        ),
     },
 )
 InstallOrder = order_input(

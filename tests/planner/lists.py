@@ -11,8 +11,9 @@ from typing import Any
 
 import asyncpg
 import orjson
-from graphql import GraphQLField, GraphQLObjectType, get_named_type
+from graphql import GraphQLEnumType, GraphQLField, GraphQLObjectType, get_named_type
 from sqlalchemy import Column, Table
+from strawberry.utils.str_converters import to_camel_case
 
 from core.database import APP_ROLE, GRANTEE_ROLE, TENANT_ROLE
 from core.ids import encode_id
@@ -20,7 +21,7 @@ from core.principal import ALL_ROWS, Principal
 from models import Base
 from models.security import PARTNER_LINKS
 from planner.answer import Answer
-from planner.binding import MAX_PAGE, ORDERS_KEY, kind_of
+from planner.binding import MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.context import RunContext
 from planner.cursor import encode_cursor
 from planner.document import coerced
@@ -28,7 +29,7 @@ from planner.pages import BY_KEY
 from planner.planning import plan_of
 from planner.scope import table_of
 from planner.selection import DEFINITION, source_of
-from planner.sources import RootConnection, ToMany
+from planner.sources import FilterTerm, RootConnection, ToMany
 from policies.permissions import ALL
 from policies.scopes import scope_column
 from resolvers.root import planner
@@ -44,6 +45,11 @@ UNORDERED = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incre
 UNINDEXED = ("enable_seqscan",)
 # Both ways through an order, with and without a cursor, by each direction and from either end.
 PAGES = (("DESC", "first", ""), ("DESC", "first", "after"), ("ASC", "first", "after"), ("DESC", "last", "before"))
+_VALUES: dict[str, list[Any]] = {
+    "Boolean": [True, False],
+    "DateTime": ["2026-01-01T00:00:00Z"],
+    "Int": [1],
+}
 _SAMPLES = {"datetime": "2026-01-01 00:00:00+00"}
 
 
@@ -119,6 +125,21 @@ class Listed:
         if self.link is None:
             return f"{{ {asked} }}"
         return f'{{ node(id: "{encode_id(self.parent.name, KEY)}") {{ ... on {self.parent.name} {{ {asked} }} }} }}'
+
+    def filters(self) -> Iterator[tuple[str, FilterTerm, Any, Any]]:
+        """Each condition of its filter: name, what it is declared as, its name and a value as a request has them."""
+        input_type: Any = get_named_type(self.definition.args["filter"].type)
+        for name, term in self.declared("filter", TERMS_KEY).items():
+            asked = to_camel_case(name)
+            kind: Any = get_named_type(input_type.fields[asked].type)
+            each = list(kind.values) if isinstance(kind, GraphQLEnumType) else _VALUES.get(kind.name, ["1"])
+            for value in [encode_id(term.id_of, KEY)] if term.id_of else each:
+                yield name, term, asked, [value] if term.kind == "any_of" else value
+
+    def filtered(self, asked: str, body: str) -> str:
+        """An operation over the rows that meet a condition, `$value`."""
+        kind: Any = get_named_type(self.definition.args["filter"].type)
+        return f"query($value: {kind.fields[asked].type}) {{ {self.name}(filter: {{{asked}: $value}}) {body} }}"
 
     def pages(self, order: str) -> str:
         """An operation that asks for a page of each kind in an order."""
@@ -219,3 +240,13 @@ def readers(plan: dict[str, Any], table: Table) -> list[dict[str, Any]]:
 def cut(plan: dict[str, Any], table: Table) -> list[dict[str, Any]]:
     """The nodes of a plan that cut a page of the table."""
     return [node for node in nodes(plan) if node["Node Type"] == "Limit" and readers(node, table)]
+
+
+async def beginnings(owner: asyncpg.Connection) -> dict[str, str]:
+    """By name of an index, what it begins with, and the condition on its rows."""
+    rows = await owner.fetch("""
+        SELECT indexrelid::regclass::text AS name,
+            pg_get_indexdef(indexrelid, 1, true) || coalesce(' ' || pg_get_expr(indpred, indrelid), '') AS beginning
+        FROM pg_index
+    """)
+    return {row["name"]: row["beginning"] for row in rows}

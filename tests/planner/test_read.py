@@ -223,3 +223,21 @@ async def test_bad_input_is_told(planner: Planner, world: asyncpg.Connection, so
     answer = await read(planner, source)
     assert answer["data"] is None
     assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+
+
+async def test_values_that_have_plans_of_their_own(planner: Planner, world: asyncpg.Connection) -> None:
+    source = """query($status: [InvoiceStatus!], $one: InvoiceStatus!, $auto: Boolean) {
+        invoices(first: 1, filter: {status: $status}) { totalCount }
+        each: invoices(first: 1, filter: {status: [$one]}) { totalCount }
+        subscriptions(filter: {autoRenew: $auto}) { totalCount } }"""
+    found = [
+        await read(planner, source, status=status, one=one, auto=auto)
+        for status, one, auto in (
+            (["PAID"], "PENDING", True),
+            (["PENDING"], "PAID", False),
+            (["PAID", "PENDING"], "CANCELED", None),
+            ([], "PAID", True),
+        )
+    ]
+    counts = [[part["totalCount"] for part in one["data"].values()] for one in found]
+    assert counts == [[12, 4, 2], [4, 12, 0], [16, 0, 2], [0, 12, 2]]
