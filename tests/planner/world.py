@@ -34,7 +34,7 @@ async def build(owner: asyncpg.Connection) -> None:
             SELECT partner_id, id, n, 'Line ' || n, 1.5, 10, 15, 'RUB' FROM invoices, generate_series(1, 2) n;
         INSERT INTO payments (partner_id, invoice_id, gateway, status, order_id, amount, currency, gateway_answer)
             SELECT partner_id, id, 'sandbox', 'CONFIRMED', 'o-' || id, total, 'RUB', '{"Success": true, "a": [1, "я"]}'
-            FROM invoices WHERE status = 'PAID' ORDER BY id;
+            FROM invoices WHERE status = 'PAID' ORDER BY id DESC;
         INSERT INTO partner_notes (partner_id, kind, body, written_by_user_id, created_at)
             SELECT p.id, kind, 'A ' || lower(kind), 1, '2026-02-05 10:00Z' FROM partners p,
                 unnest('{NOTE,CALL,MEETING}'::text[]) kind;

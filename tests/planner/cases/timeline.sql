@@ -2,51 +2,51 @@ WITH page0 AS MATERIALIZED (SELECT kept.id, kept.moment, kept.partner_id, kept.t
 FROM (SELECT m.*
 FROM ((SELECT t2.created_at AS moment, 'TimelineContract'::text AS type, t2.id AS id, t2.partner_id AS partner_id
 FROM partner_contracts t2
-WHERE t2.partner_id = $1::bigint AND ('CONTRACT') = ANY ($2::text[]) AND t2.created_at >= $3::timestamptz AND t2.created_at <= $4::text::timestamptz AND (t2.created_at, 'TimelineContract'::text COLLATE "C", t2.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t2.partner_id = $1::bigint AND ('CONTRACT') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t2.created_at >= $2::timestamptz AND t2.created_at <= $3::text::timestamptz AND (t2.created_at, 'TimelineContract'::text COLLATE "C", t2.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t2.created_at DESC, t2.id DESC LIMIT 5)
 UNION ALL (SELECT t3.created_at AS moment, 'TimelineDocument'::text AS type, t3.id AS id, t3.partner_id AS partner_id
 FROM partner_documents t3
-WHERE t3.partner_id = $1::bigint AND ('DOCUMENT') = ANY ($2::text[]) AND t3.created_at >= $3::timestamptz AND t3.created_at <= $4::text::timestamptz AND (t3.created_at, 'TimelineDocument'::text COLLATE "C", t3.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t3.partner_id = $1::bigint AND ('DOCUMENT') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t3.created_at >= $2::timestamptz AND t3.created_at <= $3::text::timestamptz AND (t3.created_at, 'TimelineDocument'::text COLLATE "C", t3.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t3.created_at DESC, t3.id DESC LIMIT 5)
 UNION ALL (SELECT t4.created_at AS moment, 'TimelineEvent'::text AS type, t4.id AS id, t4.partner_id AS partner_id
 FROM product_events t4
-WHERE t4.partner_id = $1::bigint AND ('EVENT') = ANY ($2::text[]) AND t4.created_at >= $3::timestamptz AND t4.created_at <= $4::text::timestamptz AND (t4.created_at, 'TimelineEvent'::text COLLATE "C", t4.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t4.partner_id = $1::bigint AND ('EVENT') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t4.created_at >= $2::timestamptz AND t4.created_at <= $3::text::timestamptz AND (t4.created_at, 'TimelineEvent'::text COLLATE "C", t4.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t4.created_at DESC, t4.id DESC LIMIT 5)
 UNION ALL (SELECT t5.created_at AS moment, 'TimelineInvoice'::text AS type, t5.id AS id, t5.partner_id AS partner_id
 FROM invoices t5
-WHERE t5.partner_id = $1::bigint AND ('INVOICE') = ANY ($2::text[]) AND t5.created_at >= $3::timestamptz AND t5.created_at <= $4::text::timestamptz AND (t5.created_at, 'TimelineInvoice'::text COLLATE "C", t5.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t5.partner_id = $1::bigint AND ('INVOICE') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t5.created_at >= $2::timestamptz AND t5.created_at <= $3::text::timestamptz AND (t5.created_at, 'TimelineInvoice'::text COLLATE "C", t5.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t5.created_at DESC, t5.id DESC LIMIT 5)
 UNION ALL (SELECT t6.created_at AS moment, 'TimelineNote'::text AS type, t6.id AS id, t6.partner_id AS partner_id
 FROM partner_notes t6
-WHERE t6.partner_id = $1::bigint AND (t6.kind) = ANY ($2::text[]) AND t6.created_at >= $3::timestamptz AND t6.created_at <= $4::text::timestamptz AND (t6.created_at, 'TimelineNote'::text COLLATE "C", t6.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t6.partner_id = $1::bigint AND (t6.kind) IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t6.created_at >= $2::timestamptz AND t6.created_at <= $3::text::timestamptz AND (t6.created_at, 'TimelineNote'::text COLLATE "C", t6.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t6.created_at DESC, t6.id DESC LIMIT 5)
 UNION ALL (SELECT t7.created_at AS moment, 'TimelineOnboarding'::text AS type, t7.id AS id, t7.partner_id AS partner_id
 FROM onboarding_changes t7
-WHERE t7.partner_id = $1::bigint AND (CASE WHEN t7.action IN ('help_asked', 'help_given') THEN 'HELP' ELSE 'ONBOARDING' END) = ANY ($2::text[]) AND t7.created_at >= $3::timestamptz AND t7.created_at <= $4::text::timestamptz AND (t7.created_at, 'TimelineOnboarding'::text COLLATE "C", t7.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t7.partner_id = $1::bigint AND (CASE WHEN t7.action IN ('help_asked', 'help_given') THEN 'HELP' ELSE 'ONBOARDING' END) IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t7.created_at >= $2::timestamptz AND t7.created_at <= $3::text::timestamptz AND (t7.created_at, 'TimelineOnboarding'::text COLLATE "C", t7.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t7.created_at DESC, t7.id DESC LIMIT 5)
 UNION ALL (SELECT t8.created_at AS moment, 'TimelinePayment'::text AS type, t8.id AS id, t8.partner_id AS partner_id
 FROM payments t8
-WHERE t8.partner_id = $1::bigint AND ('PAYMENT') = ANY ($2::text[]) AND t8.created_at >= $3::timestamptz AND t8.created_at <= $4::text::timestamptz AND (t8.created_at, 'TimelinePayment'::text COLLATE "C", t8.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t8.partner_id = $1::bigint AND ('PAYMENT') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t8.created_at >= $2::timestamptz AND t8.created_at <= $3::text::timestamptz AND (t8.created_at, 'TimelinePayment'::text COLLATE "C", t8.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t8.created_at DESC, t8.id DESC LIMIT 5)
 UNION ALL (SELECT t9.created_at AS moment, 'TimelineRefund'::text AS type, t9.id AS id, t9.partner_id AS partner_id
 FROM refunds t9
-WHERE t9.partner_id = $1::bigint AND ('REFUND') = ANY ($2::text[]) AND t9.created_at >= $3::timestamptz AND t9.created_at <= $4::text::timestamptz AND (t9.created_at, 'TimelineRefund'::text COLLATE "C", t9.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t9.partner_id = $1::bigint AND ('REFUND') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t9.created_at >= $2::timestamptz AND t9.created_at <= $3::text::timestamptz AND (t9.created_at, 'TimelineRefund'::text COLLATE "C", t9.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t9.created_at DESC, t9.id DESC LIMIT 5)
 UNION ALL (SELECT t10.created_at AS moment, 'TimelineSignIn'::text AS type, t10.id AS id, t10.partner_id AS partner_id
 FROM sessions t10
-WHERE t10.partner_id = $1::bigint AND ('SIGN_IN') = ANY ($2::text[]) AND t10.created_at >= $3::timestamptz AND t10.created_at <= $4::text::timestamptz AND (t10.created_at, 'TimelineSignIn'::text COLLATE "C", t10.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t10.partner_id = $1::bigint AND ('SIGN_IN') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t10.created_at >= $2::timestamptz AND t10.created_at <= $3::text::timestamptz AND (t10.created_at, 'TimelineSignIn'::text COLLATE "C", t10.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t10.created_at DESC, t10.id DESC LIMIT 5)
 UNION ALL (SELECT t11.created_at AS moment, 'TimelineStatusChange'::text AS type, t11.id AS id, t11.partner_id AS partner_id
 FROM partner_status_changes t11
-WHERE t11.partner_id = $1::bigint AND ('STATUS_CHANGE') = ANY ($2::text[]) AND t11.created_at >= $3::timestamptz AND t11.created_at <= $4::text::timestamptz AND (t11.created_at, 'TimelineStatusChange'::text COLLATE "C", t11.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t11.partner_id = $1::bigint AND ('STATUS_CHANGE') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t11.created_at >= $2::timestamptz AND t11.created_at <= $3::text::timestamptz AND (t11.created_at, 'TimelineStatusChange'::text COLLATE "C", t11.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t11.created_at DESC, t11.id DESC LIMIT 5)
 UNION ALL (SELECT t12.created_at AS moment, 'TimelineSubscriptionChange'::text AS type, t12.id AS id, t12.partner_id AS partner_id
 FROM subscription_changes t12
-WHERE t12.partner_id = $1::bigint AND ('SUBSCRIPTION_CHANGE') = ANY ($2::text[]) AND t12.created_at >= $3::timestamptz AND t12.created_at <= $4::text::timestamptz AND (t12.created_at, 'TimelineSubscriptionChange'::text COLLATE "C", t12.id) < ($4::text::timestamptz, $5::text COLLATE "C", $6::bigint)
+WHERE t12.partner_id = $1::bigint AND ('SUBSCRIPTION_CHANGE') IN ('NOTE', 'CALL', 'MEETING', 'STATUS_CHANGE', 'INVOICE', 'PAYMENT') AND t12.created_at >= $2::timestamptz AND t12.created_at <= $3::text::timestamptz AND (t12.created_at, 'TimelineSubscriptionChange'::text COLLATE "C", t12.id) < ($3::text::timestamptz, $4::text COLLATE "C", $5::bigint)
 ORDER BY t12.created_at DESC, t12.id DESC LIMIT 5)) m
-ORDER BY m.moment DESC, m.type COLLATE "C" DESC, m.id DESC LIMIT 5) kept), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, user_id, roles, request_id, ip, reason, access_grant_id, partner_ids) SELECT NULL::text, '07ff5facbd2f65ea48ae8e7c1a74d05569c87ed11268ab75c9c78be51a9e92eb'::text, ARRAY['Invoice.number'::text, 'Money.amount'::text, 'Money.currency'::text, 'PageInfo.endCursor'::text, 'PageInfo.hasNextPage'::text, 'PartnerNote.body'::text, 'PartnerNote.kind'::text, 'PartnerStatusChange.reason'::text, 'PartnerStatusChange.toStatus'::text, 'Payment.amount'::text, 'Payment.invoice'::text, 'Reads.partnerTimeline'::text, 'TimelineEntry.__typename'::text, 'TimelineEntry.actor'::text, 'TimelineEntry.happenedAt'::text, 'TimelineEntry.kind'::text, 'TimelineEntryConnection.edges'::text, 'TimelineEntryConnection.pageInfo'::text, 'TimelineEntryEdge.cursor'::text, 'TimelineEntryEdge.node'::text, 'TimelineNote.note'::text, 'TimelinePayment.payment'::text, 'TimelineStatusChange.statusChange'::text, 'User.id'::text]::text[], $7::bigint, $8::text[], $9::text, $10::text, coalesce($11::text, (SELECT s.access_reason
+ORDER BY m.moment DESC, m.type COLLATE "C" DESC, m.id DESC LIMIT 5) kept), log AS (INSERT INTO access_log_entries (operation_name, document_hash, fields, user_id, roles, request_id, ip, reason, access_grant_id, partner_ids) SELECT NULL::text, '07ff5facbd2f65ea48ae8e7c1a74d05569c87ed11268ab75c9c78be51a9e92eb'::text, ARRAY['Invoice.number'::text, 'Money.amount'::text, 'Money.currency'::text, 'PageInfo.endCursor'::text, 'PageInfo.hasNextPage'::text, 'PartnerNote.body'::text, 'PartnerNote.kind'::text, 'PartnerStatusChange.reason'::text, 'PartnerStatusChange.toStatus'::text, 'Payment.amount'::text, 'Payment.invoice'::text, 'Reads.partnerTimeline'::text, 'TimelineEntry.__typename'::text, 'TimelineEntry.actor'::text, 'TimelineEntry.happenedAt'::text, 'TimelineEntry.kind'::text, 'TimelineEntryConnection.edges'::text, 'TimelineEntryConnection.pageInfo'::text, 'TimelineEntryEdge.cursor'::text, 'TimelineEntryEdge.node'::text, 'TimelineNote.note'::text, 'TimelinePayment.payment'::text, 'TimelineStatusChange.statusChange'::text, 'User.id'::text]::text[], $6::bigint, $7::text[], $8::text, $9::text, coalesce($10::text, (SELECT s.access_reason
 FROM sessions s
-WHERE s.id = $12::bigint AND s.access_reason_until > $13::timestamptz)), NULL::bigint, coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')
+WHERE s.id = $11::bigint AND s.access_reason_until > $12::timestamptz)), NULL::bigint, coalesce(array_agg(DISTINCT partner) FILTER (WHERE partner IS NOT NULL), '{}')
 FROM (SELECT t1.partner_id AS partner
 FROM page0 t1
 UNION SELECT t27.partner_id AS partner
