@@ -17,7 +17,9 @@ from core import metrics
 from core.errors import KontoraError, Unauthenticated
 from core.logging import get_logger
 from core.principal import Principal
+from core.rates import RateLimited, Rates
 from core.request import current_request
+from core.settings import get_settings
 from planner.answer import Answer, told
 from planner.write import dumps
 
@@ -29,6 +31,7 @@ CSRF_HEADER = b"x-kontora-csrf"
 MAX_NESTING = 100
 Execute = Callable[..., Awaitable[Answer]]
 Authenticate = Callable[[Scope], Awaitable[Principal]]
+_rates = Rates()
 
 
 class BadRequest(KontoraError):
@@ -77,9 +80,11 @@ class GraphQLEndpoint:
             await self.page(scope, receive, send)
             return
         media_type = PLAIN_JSON
+        extra: list[tuple[bytes, bytes]] = []
         try:
             media_type = _negotiated(accept)
             principal = await self.authenticate(scope)
+            count_request(principal)
             request = await self._read(scope, headers, receive)
             _check_csrf(scope, headers)
             answer = await self.execute(
@@ -94,12 +99,16 @@ class GraphQLEndpoint:
             answer, status = Answer.refused(told(error)), error.status
         except Unauthenticated as error:
             answer, status = Answer.refused(told(error)), 401
+        except RateLimited as error:
+            answer, status = Answer.refused(told(error)), 429
+            extra.append((b"retry-after", str(error.retry_after_seconds).encode()))
         except Exception:
             log.exception("operation_failed")
             metrics.UNEXPECTED.inc()
             hidden = KontoraError("something went wrong on our side; tell us the request id", code="INTERNAL")
             answer, status = Answer.refused(told(hidden)), 500
-        extra = [(b"allow", b"GET, POST")] if status == 405 else []
+        if status == 405:
+            extra.append((b"allow", b"GET, POST"))
         if status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
         await _send(send, dumps(answer_of(answer)), status, media_type, extra)
@@ -137,6 +146,16 @@ class GraphQLEndpoint:
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def count_request(principal: Principal) -> None:
+    """Count a request of a user, by whatever credential; of a stranger by address (API-3).
+
+    Raises:
+        RateLimited: more in this minute than the settings allow.
+    """
+    who = current_request().ip if principal.user_id is None else principal.label
+    _rates.take(who, get_settings().graphql_requests_per_minute)
 
 
 def _negotiated(accept: str) -> str:

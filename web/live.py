@@ -24,10 +24,11 @@ from core import metrics, tracing
 from core.errors import KontoraError, Unauthenticated
 from core.logging import get_logger
 from core.principal import Principal
+from core.rates import RateLimited
 from core.request import current_request, enter_request, new_request_id
 from planner.answer import Answer, told
 from planner.write import dumps
-from web.graphql import Authenticate, BadRequest, answer_of, request_of
+from web.graphql import Authenticate, BadRequest, answer_of, count_request, request_of
 from web.traced import operate_traced
 
 PROTOCOL = "graphql-transport-ws"
@@ -201,6 +202,7 @@ class _Conversation:
     async def _operate(self, operation_id: str, payload: Any, principal: Principal) -> str | None:
         """Answer an operation to its end; gives the code of the error that ended it."""
         try:
+            count_request(principal)
             await self._ask_again(principal)
             asked = request_of(payload)
             found = self.endpoint.run(asked.query, asked.operation_name, asked.variables, principal)
@@ -213,7 +215,7 @@ class _Conversation:
                     await self._say({"type": "next", "id": operation_id, "payload": answer_of(answer)})
             self.running.pop(operation_id, None)
             await self._say({"type": "complete", "id": operation_id})
-        except BadRequest as error:
+        except (BadRequest, RateLimited) as error:
             await self._refuse(operation_id, [told(error)])
             return error.code
         except (WebSocketDisconnect, _Closed):

@@ -37,6 +37,12 @@ class ServerSettings(BaseSettings):
     query_cost_limit: int = Field(
         default=50_000, ge=100, description="Largest static cost of one operation: fields times page sizes."
     )
+    graphql_requests_per_minute: int = Field(
+        default=30_000,
+        ge=1,
+        description="GraphQL requests of one user, or of one address without a sign-in, that one API process takes, a "
+        "minute; operations of a WebSocket count alike.",
+    )
     usage_requests_per_minute: int = Field(
         default=30_000,
         ge=1,

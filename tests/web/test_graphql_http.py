@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from core.rates import SMALLEST_BURST_CALLS, Rates
+from core.settings import get_settings
 from tests.web.conftest import EMAIL, PASSWORD
 
 RESPONSE_JSON = "application/graphql-response+json"
@@ -160,3 +162,18 @@ async def test_failures_of_ours_are_masked(http: httpx.AsyncClient, monkeypatch:
 async def test_health(http: httpx.AsyncClient, redis_url: str) -> None:
     assert (await http.get("/health/live")).json() == {"status": "ok"}
     assert (await http.get("/health/ready")).json()["checks"] == {"database": "ok", "redis": "ok"}
+
+
+async def test_who_asks_too_often_is_told_when_to_ask_again(
+    http: httpx.AsyncClient, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONTORA_GRAPHQL_REQUESTS_PER_MINUTE", "1")
+    get_settings.cache_clear()
+    monkeypatch.setattr("web.graphql._rates", Rates())
+    answers = [await post(http, {"query": VIEWER}) for _ in range(SMALLEST_BURST_CALLS + 1)]
+    assert [answer.status_code for answer in answers[:-1]] == [200] * SMALLEST_BURST_CALLS
+    refused = answers[-1]
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert refused.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert (await post(http, {"query": VIEWER}, authorization=f"Bearer {token}")).status_code == 200, "others go on"

@@ -15,6 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core import changes
 from core.ids import encode_id
+from core.rates import SMALLEST_BURST_CALLS, Rates
+from core.settings import get_settings
 from services.bulk import runner
 from tests.bulk.conftest import Work, export, staff, work
 from tests.factories.world import a_partner
@@ -115,6 +117,22 @@ async def test_a_lost_listener_misses_nothing(
     async with asyncio.timeout(10):
         while changes._by_loop[id(asyncio.get_running_loop())].listener is not None:  # noqa: ASYNC110 - in the server
             await asyncio.sleep(0.01)
+
+
+async def test_operations_of_a_socket_count_as_requests_do(
+    url: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONTORA_GRAPHQL_REQUESTS_PER_MINUTE", "1")
+    get_settings.cache_clear()
+    monkeypatch.setattr("web.graphql._rates", Rates())
+    async with opened(url) as socket:
+        await begin(socket, token)
+        for number in range(SMALLEST_BURST_CALLS):
+            await subscribe(socket, str(number), "{ viewer { email } }")
+            assert [(await heard(socket))["type"] for _ in range(2)] == ["next", "complete"]
+        await subscribe(socket, "one-too-many", "{ viewer { email } }")
+        refused = await heard(socket)
+        assert (refused["type"], refused["payload"][0]["extensions"]["code"]) == ("error", "RATE_LIMITED")
 
 
 async def test_queries_mutations_and_refusals(url: str, token: str) -> None:
