@@ -22,6 +22,9 @@ up: $(VENV)/installed  ## Start everything: servers, API, worker, scheduler, dem
 test: $(VENV)/installed-dev  ## Run all tests
 	@$(BIN)/pytest -n 3 --dist loadfile
 
+soak: $(VENV)/installed-dev  ## Run the product under load while its processes die, for KONTORA_SOAK_MINUTES (10), and prove the books
+	@$(BIN)/python -m tests.soak
+
 check: $(VENV)/installed-dev  ## Lint, formatting, types, who imports whom, and whether generated files are current
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -65,4 +68,4 @@ $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	@$(UV) --require-hashes -r requirements-dev.lock || $(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help up test check bench graphiql generated lock
+.PHONY: help up test soak check bench graphiql generated lock

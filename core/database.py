@@ -15,7 +15,7 @@ from core import clock
 from core.errors import KontoraError
 from core.looks import named_grant, note_loaded
 from core.principal import Principal
-from core.read_pool import ReadPool
+from core.read_pool import ReadPool, opened
 from core.settings import get_settings
 from core.traced_sql import watch_connection, watch_engine
 
@@ -81,7 +81,7 @@ def engine() -> AsyncEngine:
         url = database_url()
 
         async def connect() -> asyncpg.Connection[asyncpg.Record]:
-            connection = await asyncpg.connect(
+            connection = await opened(
                 url,
                 server_settings={
                     "role": APP_ROLE,

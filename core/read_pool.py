@@ -13,9 +13,24 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from core.out_of_reach import DatabaseOutOfReach
 from core.traced_sql import watch_connection
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def opened(dsn: str, **options: Any) -> Connection:
+    """A new connection.
+
+    Raises:
+        DatabaseOutOfReach: nobody answers at the address.
+        asyncpg.PostgresError: the server refuses.
+    """
+    try:
+        connection: Connection = await asyncpg.connect(dsn, **options)
+    except (OSError, TimeoutError) as error:
+        raise DatabaseOutOfReach(f"PostgreSQL cannot be reached: {type(error).__name__}") from error
+    return connection
 
 
 class ReadPool:
@@ -88,7 +103,7 @@ class ReadPool:
     async def _connect(self) -> Connection:
         self._opening += 1
         try:
-            connection: Connection = await asyncpg.connect(self.dsn, **self.options)
+            connection = await opened(self.dsn, **self.options)
         except BaseException:
             self._opening -= 1
             self._pass_on(None)

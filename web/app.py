@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,7 +26,7 @@ from web.auth import principal_of_scope
 from web.body import BodyTooLarge, NotAForm
 from web.bulk import bulk_routes
 from web.documents import document_routes
-from web.errors import broken, refused, unread
+from web.errors import DATABASE_FAILURES, broken, out_of_reach, refused, unread
 from web.events import event_routes
 from web.external import external_routes
 from web.factor_pages import factor_routes
@@ -92,7 +93,8 @@ def routes() -> list[BaseRoute]:
 def build() -> ASGIApp:
     """The application."""
     endpoint = _endpoint()
-    handlers = {HTTPException: refused, BodyTooLarge: unread, NotAForm: unread, Exception: broken}
+    handlers: Any = {HTTPException: refused, BodyTooLarge: unread, NotAForm: unread, Exception: broken}
+    handlers |= dict.fromkeys(DATABASE_FAILURES, out_of_reach)
     rest = Starlette(routes=routes(), exception_handlers=handlers, lifespan=lifespan)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:

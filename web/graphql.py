@@ -13,7 +13,6 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from core import metrics
 from core.errors import KontoraError, Unauthenticated
 from core.logging import get_logger
 from core.principal import Principal
@@ -22,6 +21,7 @@ from core.request import current_request
 from core.settings import get_settings
 from planner.answer import Answer, told
 from planner.write import dumps
+from web.unforeseen import RETRY_AFTER_SECONDS, masked, status_of
 
 log = get_logger("graphql")
 
@@ -29,6 +29,12 @@ RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
 CSRF_HEADER = b"x-kontora-csrf"
 MAX_NESTING = 100
+# Headers that belong to a status.
+_WITH_STATUS = {
+    401: (b"www-authenticate", b"Bearer"),
+    405: (b"allow", b"GET, POST"),
+    503: (b"retry-after", str(RETRY_AFTER_SECONDS).encode()),
+}
 Execute = Callable[..., Awaitable[Answer]]
 Authenticate = Callable[[Scope], Awaitable[Principal]]
 _rates = Rates()
@@ -102,15 +108,11 @@ class GraphQLEndpoint:
         except RateLimited as error:
             answer, status = Answer.refused(told(error)), 429
             extra.append((b"retry-after", str(error.retry_after_seconds).encode()))
-        except Exception:
-            log.exception("operation_failed")
-            metrics.UNEXPECTED.inc()
-            hidden = KontoraError("something went wrong on our side; tell us the request id", code="INTERNAL")
-            answer, status = Answer.refused(told(hidden)), 500
-        if status == 405:
-            extra.append((b"allow", b"GET, POST"))
-        if status == 401:
-            extra.append((b"www-authenticate", b"Bearer"))
+        except Exception as error:  # noqa: BLE001 - logged whole, told masked
+            hidden = masked(error, log, "operation_failed")
+            answer, status = Answer.refused(told(hidden)), status_of(hidden)
+        if status in _WITH_STATUS:
+            extra.append(_WITH_STATUS[status])
         await _send(send, dumps(answer_of(answer)), status, media_type, extra)
 
     async def _read(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> GraphQLRequest:

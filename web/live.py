@@ -20,8 +20,8 @@ import orjson
 from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from core import metrics, tracing
-from core.errors import KontoraError, Unauthenticated
+from core import tracing
+from core.errors import Unauthenticated
 from core.logging import get_logger
 from core.principal import Principal
 from core.rates import RateLimited
@@ -30,6 +30,7 @@ from planner.answer import Answer, told
 from planner.write import dumps
 from web.graphql import Authenticate, BadRequest, answer_of, count_request, request_of
 from web.traced import operate_traced
+from web.unforeseen import masked, status_of
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
@@ -79,10 +80,10 @@ class GraphQLSocket:
             await _close(websocket, closed.code, closed.reason)
         except WebSocketDisconnect:
             return
-        except Exception:
-            log.exception("socket_failed")
-            metrics.UNEXPECTED.inc()
-            await _close(websocket, 4500, "Internal server error")
+        except Exception as error:  # noqa: BLE001 - logged whole, told masked
+            hidden = masked(error, log, "socket_failed")
+            told_by = (1013, "Try again later") if status_of(hidden) == 503 else (4500, "Internal server error")
+            await _close(websocket, *told_by)
 
 
 class _Conversation:
@@ -221,10 +222,8 @@ class _Conversation:
         except (WebSocketDisconnect, _Closed):
             # The check that runs anyway closes the socket.
             return None
-        except Exception:
-            log.exception("operation_failed")
-            metrics.UNEXPECTED.inc()
-            hidden = KontoraError("something went wrong on our side; tell us the request id", code="INTERNAL")
+        except Exception as error:  # noqa: BLE001 - logged whole, told masked
+            hidden = masked(error, log, "operation_failed")
             entry = told(hidden)
             entry["extensions"]["requestId"] = current_request().request_id
             await self._refuse(operation_id, [entry])

@@ -12,12 +12,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core import metrics
 from core.errors import Conflict, Forbidden, KontoraError, NotFound, Unauthenticated, UserError
 from core.logging import get_logger
 from core.rates import RateLimited
 from core.request import current_request
 from web.body import BodyTooLarge, read_body
+from web.unforeseen import RETRY_AFTER_SECONDS, masked, status_of
 
 BODY_LIMIT_BYTES = 1_000_000
 JSON = "application/json"
@@ -71,12 +71,12 @@ def rest(handler: Handler) -> Handler:
             return failure(error)
         except BodyTooLarge as error:
             return answer({"error": {"code": error.code, "message": error.message}}, 413)
-        except Exception:
-            log.exception("rest_door_failed")
-            metrics.UNEXPECTED.inc()
-            request_id = current_request().request_id
-            hidden = {"code": "INTERNAL", "message": "something went wrong on our side", "requestId": request_id}
-            return answer({"error": hidden}, 500)
+        except Exception as error:  # noqa: BLE001 - logged whole, told masked
+            hidden = masked(error, log, "rest_door_failed")
+            status = status_of(hidden)
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
+            told = {**told_error(hidden), "requestId": current_request().request_id}
+            return answer({"error": told}, status, headers)
 
     return door
 

@@ -1,0 +1,1 @@
+"""A long run of the real product under load while its processes die; `make soak`."""
