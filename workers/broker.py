@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from typing import Any
 
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread
@@ -58,6 +57,11 @@ def redis_broker() -> RedisBroker:
     )
 
 
-def queue_size(broker: Any, queue: str) -> int:
-    """Messages of a queue that are waiting or being handled."""
-    return int(broker.do_qsize(queue))
+def waiting(broker: RedisBroker, queue: str) -> int:
+    """Messages of a queue that no worker has taken.
+
+    Dramatiq's own count holds what workers have taken too, and what was lost on the way to a worker for as long as
+    that worker lives: a queue that has lost one message would never look empty again.
+    """
+    length: int = broker.client.llen(f"{broker.namespace}:{queue}")
+    return length

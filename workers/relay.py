@@ -16,7 +16,7 @@ from core.database import DATABASE_ERRORS
 from core.logging import get_logger
 from core.notices import hear
 from models.security import OUTBOX_CHANNEL
-from workers.broker import queue_size
+from workers.broker import waiting
 from workers.outbox import HANDLERS, declare_actors
 
 POLL_SECONDS = 1.0
@@ -35,8 +35,8 @@ class Relay:
 
     Parameters:
         broker: where the actors listen.
-        resend_after: a message sent longer ago and not done is sent again if its queue is empty.
-        resend_to_busy_after: the same where the queue holds messages, since ours may be among them.
+        resend_after: a message sent longer ago and not done is sent again if none waits in its queue.
+        resend_to_busy_after: the same where some wait, since ours may be among them.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Relay:
 
     def _empty_queues(self) -> set[str]:
         queues = {handler.queue for handler in HANDLERS.values()}
-        return {queue for queue in queues if queue_size(self.broker, queue) == 0}
+        return {queue for queue in queues if waiting(self.broker, queue) == 0}
 
     def _send(self, messages: Iterable[tuple[int, str, str | None]]) -> list[int]:
         """Send in order; gives the ids that could not be sent."""

@@ -15,8 +15,8 @@ from tests.soak.customers import Told
 
 QUIET_SECONDS = 300
 _WAITING = """
-    SELECT kind, count(*) AS messages, min(last_error) AS error FROM outbox_messages
-    WHERE status = 'PENDING' AND available_at < now() + interval '2 minutes' GROUP BY kind
+    SELECT id, kind, attempts, created_at, sent_at, available_at, locked_until, last_error FROM outbox_messages
+    WHERE status = 'PENDING' AND available_at < now() + interval '2 minutes'
 """
 # Money that came for a bill that was replaced in the same moment waits for a person, as it should.
 _BURIED = "SELECT kind, error FROM dead_letters WHERE status = 'OPEN' AND kind <> 'payment.attention'"
@@ -31,7 +31,7 @@ async def wait_until_quiet(owner: asyncpg.Connection) -> list[str]:
     deadline = time.monotonic() + QUIET_SECONDS
     while waiting := await owner.fetch(_WAITING):
         if time.monotonic() > deadline:
-            return [f"{row['messages']} of {row['kind']} still wait: {row['error']}" for row in waiting]
+            return [f"still waits: {dict(row)}" for row in waiting]
         await asyncio.sleep(1)
     return []
 

@@ -75,6 +75,22 @@ async def test_an_emptied_redis_loses_nothing(
     await assert_once_each(effects, 20)
 
 
+async def test_what_was_lost_on_the_way_to_a_worker_is_sent_again(
+    effects: Connection, broker: Any, start: Start, wait_until: WaitUntil
+) -> None:
+    relay = Relay(broker, resend_after=AT_ONCE["resend_after"], resend_to_busy_after=timedelta(hours=1))
+    await put_many("test.effect", 3)
+    assert await relay.relay_once() == 3
+    assert len(broker.do_fetch("default", 10)) == 3, "the answer to whoever asked for it is lost; it lives on"
+    stopping = asyncio.Event()
+    running = asyncio.create_task(relay.run(stopping))
+    start("worker")
+    await wait_until(all_done(effects))
+    stopping.set()
+    await running
+    await assert_once_each(effects, 3)
+
+
 async def test_a_worker_killed_in_the_middle_is_taken_over(
     effects: Connection, broker: Any, start: Start, wait_until: WaitUntil
 ) -> None:
@@ -122,7 +138,7 @@ async def test_the_relay_waits_for_a_redis_that_is_down(
 
     stopping = asyncio.Event()
     with monkeypatch.context() as down:
-        down.setattr(workers.relay, "queue_size", refuse)
+        down.setattr(workers.relay, "waiting", refuse)
         relay = Relay(broker)
         running = asyncio.create_task(relay.run(stopping))
         await put_many("test.effect", 3)
