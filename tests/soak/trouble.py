@@ -7,6 +7,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import psutil
@@ -67,7 +68,7 @@ class Trouble:
 
     async def kill_postgres(self) -> None:
         """kill -9 of the postmaster: what was answered as done must be there after its recovery."""
-        self._signal("bin/postgres", signal.SIGKILL)
+        self._signal("postgres", signal.SIGKILL)
 
     async def still_worker(self) -> None:
         """A worker that stands still past nobody's lease wakes up again."""
@@ -97,8 +98,9 @@ class Trouble:
         self._find(name).send_signal(number)
 
     def _find(self, name: str) -> psutil.Process:
+        """A process of the house: a server by its program, one of ours by the command after ``-m cli.main``."""
         for process in self.house.children(recursive=True):
             command = process.cmdline()
-            if command and (name in command[0] or (len(command) > 3 and command[4:5] == [name])):
+            if command and name in (Path(command[0]).name, *command[4:5]):
                 return process
         raise psutil.NoSuchProcess(0, name)
