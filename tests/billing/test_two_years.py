@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from core import clock
@@ -170,21 +170,19 @@ class Story:
             await pay(invoice.id)
         async with transaction() as session:
             found = await session.get_one(Subscription, self.made.subscription)
-        months = found.worth / (price * seats)
+        model = self.model
+        months = found.worth / (model.change_plan(price, term, seats, now=True) * seats)
         days = (found.ends_at - self.now) / DAY
         assert term.months <= months, "at least the term is paid for"
         assert 28 * int(months) <= days <= 31 * (int(months) + 1), "the money buys the time that it pays for"
         assert found.ends_at != ended or months > 0
-        model = self.model
         model.paid += invoice.total
-        model.seats, model.price, model.term, model.coming, model.bill = seats, price, term, {}, None
         model.move_end(found.ends_at)
 
     async def plan_later(self, price: int, term: Term, seats: int) -> None:
         wanted = billing.Wanted(plan_id=self.plans[price], term=term, seats=seats)
         await change(billing.change_plan_at_renewal, self.made, wanted=wanted)
-        self.model.coming = {"price": price, "term": term, **({"seats": seats} if seats != self.model.seats else {})}
-        self.model.bill = None
+        self.model.change_plan(price, term, seats, now=False)
 
     async def price(self, price: int) -> None:
         await change(billing.set_price, self.made, unit_price=Decimal(price))
@@ -198,7 +196,8 @@ class Story:
         await change(billing.undo_change, self.made)
         if self.model.coming:
             self.model.bill = None
-        self.model.coming, self.model.order_waits = {}, False
+        self.model.keep_plan()
+        self.model.order_waits = False
 
     async def pause(self, length: timedelta) -> None:
         await change(billing.pause_subscription, self.made)
@@ -233,7 +232,8 @@ class Story:
 
     async def end(self, when: CancelWhen, undo: bool) -> None:
         await change(billing.cancel_subscription, self.made, when=when)
-        self.model.coming, self.model.bill, self.model.order_waits = {}, None, False
+        self.model.keep_plan()
+        self.model.bill, self.model.order_waits = None, False
         if when == CancelWhen.NOW:
             self.model.status, self.model.ends_with_period = "CANCELED", False
             return
@@ -249,6 +249,18 @@ class Story:
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+# An individual price outlasts a change that takes the same plan and term.
+@example(
+    start=STARTS[3],
+    steps=[
+        (("end", timedelta(hours=-1)), ("price", 119)),
+        (("now", timedelta(minutes=449)), ("pay", "again")),
+        (("end", timedelta(hours=-72)), ("plan_later", 100, Term.MONTH, 6)),
+        (("now", timedelta(0)), ("plan_now", 100, Term.MONTH, 7)),
+        (("now", timedelta(minutes=1)), ("plan_later", 30, Term.YEAR, 7)),
+        (("now", timedelta(minutes=1)), ("plan_later", 30, Term.YEAR, 6)),
+    ],
 )
 @given(start=st.sampled_from(STARTS), steps=STORIES)
 async def test_two_years_are_what_the_model_says(

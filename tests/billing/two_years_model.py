@@ -29,7 +29,10 @@ class Bill:
 
 @dataclass
 class Model:
-    """A subscription as people think of it; ``coming`` is what changes with the renewal."""
+    """A subscription as people think of it; ``coming`` is what changes with the renewal.
+
+    ``plan`` is the list price of its plan, and ``next_plan`` that of the plan which the renewal brings.
+    """
 
     status: str
     seats: int
@@ -46,6 +49,8 @@ class Model:
     order_waits: bool = False
     bill: Bill | None = None
     paid: Decimal = Decimal(0)
+    plan: int = 100
+    next_plan: int | None = None
 
     @property
     def lives(self) -> bool:
@@ -70,6 +75,25 @@ class Model:
         """What a value becomes with the renewal."""
         return self.coming.get(name, getattr(self, name))
 
+    def change_plan(self, plan: int, term: Term, seats: int, *, now: bool) -> int:
+        """Take another plan or term, now or with the renewal; the same plan and term keep an individual price."""
+        had, price = (self.plan, self.term), self.price
+        if not now:
+            had, price = (self.next_plan or self.plan, self.next_of("term")), int(self.next_of("price"))
+        price = price if (plan, term) == had else plan
+        if now:
+            self.plan, self.seats, self.price, self.term = plan, seats, price, term
+            self.coming, self.next_plan = {}, None
+        else:
+            self.coming = {"price": price, "term": term, **({"seats": seats} if seats != self.seats else {})}
+            self.next_plan = plan
+        self.bill = None
+        return price
+
+    def keep_plan(self) -> None:
+        """Nothing is to change with the renewal any more."""
+        self.coming, self.next_plan = {}, None
+
     def renewal_costs(self) -> Decimal:
         """The bill of the next period."""
         term = self.next_of("term")
@@ -83,7 +107,8 @@ class Model:
         assert isinstance(term, Term)
         self.end = self.border(term.months)
         self.seats, self.price, self.term = int(self.next_of("seats")), int(self.next_of("price")), term
-        self.coming = {}
+        self.plan = self.next_plan or self.plan
+        self.keep_plan()
         self.bill, self.status, self.overdue_since = None, "ACTIVE", None
 
     def move_end(self, to: datetime) -> None:
