@@ -27,6 +27,12 @@ class GatewayRefused(KontoraError):
         self.error_code = error_code
 
 
+class UnknownPayment(GatewayRefused):
+    """The gateway has no such payment, as far as it may say."""
+
+    code = "GATEWAY_UNKNOWN_PAYMENT"
+
+
 class GatewayUnanswered(KontoraError):
     """No answer came, so what the gateway did is unknown; ask before sending again."""
 

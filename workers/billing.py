@@ -12,13 +12,13 @@ from core.settings import get_settings
 from gateways.interface import GatewayUnanswered
 from services import billing
 from services.billing import reconciliation
+from services.billing.attention import ATTENTION
 from services.billing.charging import CHARGE
 from services.billing.closing import CLOSE, CONFIRM
 from services.billing.closing_receipts import SEND as CLOSE_RECEIPT
 from services.billing.payments import REFRESH, InFlight
 from services.billing.reconciliation import RECONCILE
 from services.billing.refund_sending import SEND
-from services.billing.settle import ATTENTION
 from services.billing.statements import MATCH
 from services.billing.statements import match_statement as match_statement_chunk
 from services.outbox import PermanentFailure

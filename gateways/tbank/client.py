@@ -30,12 +30,13 @@ from gateways.interface import (
     Receipt,
     ReceiptLine,
     RegisteredReceipt,
+    UnknownPayment,
 )
 from gateways.tbank.states import REFUNDING, status_of
 from gateways.tbank.token import token
 
 NO_ERROR = "0"
-UNKNOWN_ORDER_CODES = frozenset({"255", "335"})
+UNKNOWN_CODES = frozenset({"255", "335"})
 RETRYABLE_CODE = "9999"
 # A wrong, lost, stolen, closed, expired or restricted card, and a terminal or card that takes no recurrent payments
 # (API v2, error codes of the bank's answers).
@@ -118,10 +119,8 @@ class TBankGateway:
         """`CheckOrder`: the newest payment of the order."""
         try:
             answer = await self._call("CheckOrder", {"OrderId": order_id})
-        except GatewayRefused as refused:
-            if refused.error_code in UNKNOWN_ORDER_CODES:
-                return None
-            raise
+        except UnknownPayment:
+            return None
         payments = answer.get("Payments") or []
         if not payments:
             return None
@@ -203,7 +202,8 @@ class TBankGateway:
         if code == RETRYABLE_CODE:
             raise GatewayUnanswered(f"T-Bank had an internal error in {method}")
         if not answer.get("Success") and "Status" not in answer:
-            raise GatewayRefused(_message(answer) or f"{method} was refused", code)
+            refusal = UnknownPayment if code in UNKNOWN_CODES else GatewayRefused
+            raise refusal(_message(answer) or f"{method} was refused", code)
         if not answer.get("Success") and method in ("Init", "Confirm", "Cancel"):
             raise GatewayRefused(_message(answer) or f"{method} was refused", code)
         return answer

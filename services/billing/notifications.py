@@ -9,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core import clock, crypto
-from domain.billing import NotificationStatus
+from domain.billing import NotificationStatus, PaymentStatus
 from gateways.interface import GatewayState
 from gateways.registry import gateway
 from models import GatewayNotification, Payment
+from services.billing.attention import call_a_person, call_about_stray
 from services.billing.closing_receipts import receipt_told
 from services.billing.payments import WHOLE_AMOUNT, advance
-from services.billing.settle import call_a_person
 from services.outbox import enqueue
 
 APPLY = "payment.notification"
@@ -62,6 +62,8 @@ async def apply_notification(session: AsyncSession, notification_id: int) -> Non
     notification.applied_at = clock.now()
     if payment is None:
         _close(notification, NotificationStatus.REJECTED, "there is no payment with this order id")
+        if state.status == PaymentStatus.CONFIRMED:
+            await call_about_stray(session, notification.gateway, state)
         return
     mismatch = _mismatch(payment, state)
     if mismatch is not None:

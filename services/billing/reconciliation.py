@@ -16,7 +16,7 @@ from core.settings import get_settings
 from domain import fields
 from domain.billing import PaymentMethod, PaymentStatus
 from domain.reconciliation import DifferenceKind, differences
-from gateways.interface import GatewayRefused, GatewayState, GatewayUnanswered
+from gateways.interface import GatewayRefused, GatewayState, GatewayUnanswered, UnknownPayment
 from gateways.registry import gateway
 from models import OutboxMessage, Payment, Reconciliation, ReconciliationDifference
 from policies.scopes import require
@@ -131,7 +131,11 @@ async def _compare(report_id: int, payment: Payment) -> None:
 
 
 async def _ask(payment: Payment) -> GatewayState | None:
-    """What the gateway says; None where it does not know the payment."""
+    """What the gateway says; None where it does not know the payment.
+
+    Raises:
+        GatewayUnanswered: also where it refuses to say: that tells nothing of the payment.
+    """
     service = gateway(payment.gateway)
     try:
         # Looking for the order tells the retrieval reference number too, which a gateway may tell nowhere else.
@@ -139,8 +143,10 @@ async def _ask(payment: Payment) -> GatewayState | None:
         if found is None and payment.gateway_payment_id is not None:
             return await service.state(payment.gateway_payment_id)
         return found
-    except GatewayRefused:
+    except UnknownPayment:
         return None
+    except GatewayRefused as refused:
+        raise GatewayUnanswered(f"the gateway does not say: {refused.message}") from refused
 
 
 async def _note(report_id: int, payment: Payment, kind: DifferenceKind, theirs: str, *, repaired: bool) -> None:

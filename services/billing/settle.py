@@ -15,8 +15,7 @@ from gateways.registry import gateway
 from models import Install, Invoice, Payment
 from services import audit
 from services.billing.announce import announce_invoice
-from services.billing.attention import ATTENTION as ATTENTION
-from services.billing.attention import call_a_person as call_a_person
+from services.billing.attention import call_a_person
 from services.billing.cards import Card, keep_late_card, note_card, paid_by
 from services.billing.changes_paid import plan_paid, seats_paid
 from services.billing.closing import close_links, confirm_held

@@ -28,13 +28,11 @@ async def adjust(
     wallet_id: int,
     amount: Decimal,
     reason: str,
-    reference: str | None = None,
 ) -> WalletTransaction:
     """Credit a wallet, or debit it with a negative amount, marked as done by staff (WAL-3).
 
     Parameters:
         amount: coins, at least 0.001 either way, with at most three decimals.
-        reference: the caller's key; repeating it changes nothing.
 
     Raises:
         NotFound: no such wallet.
@@ -50,7 +48,6 @@ async def adjust(
         amount=amount,
         counterpart=AccountKind.ADJUSTMENT,
         description=reason,
-        reference=reference,
     )
     return await _move(session, actor, wallet_id, movement, "wallet.adjust")
 

@@ -147,8 +147,9 @@ async def test_another_amount_or_an_unknown_order_is_rejected(owner: Any, world:
     assert [row["status"] for row in rows] == ["REJECTED", "REJECTED"]
     assert rows[0]["reason"] == "the amount is 1.00 instead of 300.00"
     assert await owner.fetchval("SELECT status FROM invoices") == "PENDING"
-    (letter,) = await attention(owner)
-    assert "the amount is 1.00 instead of 300.00" in letter
+    amount, order_id = await attention(owner)
+    assert "the amount is 1.00 instead of 300.00" in amount
+    assert "nobody-ordered-this" in order_id, "money that came for nothing is nobody's by itself"
 
 
 async def test_opening_twice_at_once_asks_the_gateway_once(owner: Any, world: Any, staff: Principal) -> None:

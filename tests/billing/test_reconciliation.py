@@ -16,7 +16,7 @@ from core.database import transaction
 from domain.billing import PAYMENT_TRANSITIONS, PaymentStatus
 from domain.catalog import Term
 from domain.reconciliation import DifferenceKind, differences
-from gateways.interface import GatewayRefused, GatewayState, GatewayUnanswered
+from gateways.interface import GatewayRefused, GatewayState, GatewayUnanswered, UnknownPayment
 from gateways.sandbox.client import SandboxGateway
 from services import billing
 from services.billing import reconciliation
@@ -107,7 +107,11 @@ async def test_another_amount_is_never_taken(payment: asyncpg.Connection, say: S
 
 @pytest.mark.parametrize(
     ("failure", "counts"),
-    [(GatewayUnanswered("silent"), (0, 1, 0)), (GatewayRefused("unknown", "255"), (1, 0, 1))],
+    [
+        (GatewayUnanswered("silent"), (0, 1, 0)),
+        (GatewayRefused("the terminal is blocked", "202"), (0, 1, 0)),
+        (UnknownPayment("unknown", "255"), (1, 0, 1)),
+    ],
 )
 async def test_silence_is_counted_and_the_unknown_reported(
     payment: asyncpg.Connection, say: Say, failure: Exception, counts: tuple[int, int, int]

@@ -442,6 +442,24 @@ async def test_money_of_another_amount_pays_nothing_however_it_is_told(
     assert await owner.fetchval("SELECT status FROM invoices") == "PAID"
 
 
+async def test_money_for_an_order_that_nobody_knows_waits_for_a_person(
+    bank: TBankEmulator, world: Any, staff: Principal, owner: Any
+) -> None:
+    payment_id = await order(world, staff)
+    await billing.open_payment(payment_id)
+    (bank_id,) = bank.payments
+    bank.payments[bank_id].order_id = "of-a-lost-database"
+    for status, waiting in (("REJECTED", 0), ("AUTHORIZED", 0), ("CONFIRMED", 1)):
+        async with transaction() as session:
+            await billing.receive_notification(session, "tbank", bank.notification(bank_id, status), {})
+        await run_notifications(owner)
+        attention = "SELECT count(*) FROM outbox_messages WHERE kind = 'payment.attention'"
+        assert await owner.fetchval(attention) == waiting
+    assert await owner.fetchval("SELECT payload->>'reason' FROM outbox_messages WHERE kind = 'payment.attention'") == (
+        f"300.00 came for the order of-a-lost-database, payment {bank_id} at tbank, which is none of ours"
+    )
+
+
 async def test_a_bank_that_answers_by_drops_is_left_before_anybody_else_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -40,9 +40,9 @@ async def move(wallet: int, amount: str, kind: WalletTransactionKind, reference:
         return (await post(session, STAFF, wallet, movement)).id
 
 
-async def adjust(wallet: int, amount: str, reason: str = "because", **options: Any) -> None:
+async def adjust(wallet: int, amount: str, reason: str = "because") -> None:
     async with transaction(STAFF) as session:
-        await wallets.adjust(session, STAFF, wallet_id=wallet, amount=Decimal(amount), reason=reason, **options)
+        await wallets.adjust(session, STAFF, wallet_id=wallet, amount=Decimal(amount), reason=reason)
 
 
 async def violations() -> list[str]:
