@@ -20,6 +20,13 @@ class ProductStatus(StrEnum):
     ARCHIVED = "ARCHIVED"
 
 
+class ProductSecret(StrEnum):
+    """A secret of a product that can be revealed (ACC-3)."""
+
+    CLIENT_SECRET = "CLIENT_SECRET"  # noqa: S105
+    EVENT_SECRET = "EVENT_SECRET"  # noqa: S105
+
+
 class PricingModel(StrEnum):
     """What a plan's price is multiplied by (CAT-2)."""
 

@@ -22,7 +22,7 @@ PERMISSIONS: MappingProxyType[str, str] = MappingProxyType(
         "product:read": "Read the products on offer.",
         "product:configure": "Read products' technical settings: endpoints, client UUID, masked tokens.",
         "product:write": "Create, change and archive products.",
-        "product:secret": "Rotate products' tokens and secrets.",
+        "product:secret": "Rotate products' tokens and secrets, and reveal secrets.",
         "plan:read": "Read plans and prices.",
         "plan:write": "Create plans and their next versions.",
         "install:read": "Read installs.",

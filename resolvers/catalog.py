@@ -18,11 +18,13 @@ from schema.catalog_inputs import (
     ProductArchiveInput,
     ProductCreateInput,
     ProductPayload,
+    ProductRevealSecretInput,
+    ProductRevealSecretPayload,
     ProductRotateProjectTokenInput,
     ProductSecretsPayload,
     ProductUpdateInput,
 )
-from services.catalog import packages, plans, products
+from services.catalog import packages, plans, products, secrets
 
 _PRODUCT_NULLS = frozenset(
     {
@@ -126,6 +128,18 @@ async def coin_package_update(context: MutationContext, input: CoinPackageUpdate
     return {"coin_package": package.id}
 
 
+async def product_reveal_secret(context: MutationContext, input: ProductRevealSecretInput) -> dict[str, Any]:
+    """Read a secret of a product, which stands in the audit trail with the reason; tokens are rotated (ACC-3)."""
+    product, secret = await secrets.reveal(
+        context.session,
+        context.actor,
+        product_id=key_of(input.id, "Product", "id"),
+        secret=input.secret,
+        reason=input.reason,
+    )
+    return {"product": product.id, "secret": ShownOnce(secret)}
+
+
 def _plan_values(values: dict[str, Any]) -> plans.PlanValues:
     if "module_ids" in values:
         values["module_ids"] = [key_of(one, "Module", "moduleIds") for one in values["module_ids"]]
@@ -152,6 +166,7 @@ class CatalogMutations:
     product_rotate_project_token: Any = mutation(
         product_rotate_project_token, ProductSecretsPayload, requires="product:secret"
     )
+    product_reveal_secret: Any = mutation(product_reveal_secret, ProductRevealSecretPayload, requires="product:secret")
     plan_create: Any = mutation(plan_create, PlanPayload, requires="plan:write")
     plan_update: Any = mutation(plan_update, PlanPayload, requires="plan:write")
     coin_package_create: Any = mutation(coin_package_create, CoinPackagePayload, requires="coin_package:write")

@@ -7,12 +7,12 @@ from typing import Any
 
 import strawberry
 
-from domain.catalog import PricingModel, ProductKind, Term
+from domain.catalog import PricingModel, ProductKind, ProductSecret, Term
 from planner.binding import graphql_enum, object_value, plain, value
 from planner.scalars import Decimal
 from schema.payload import KeyedInput, Payload
 
-for _enum in (PricingModel, ProductKind, Term):
+for _enum in (PricingModel, ProductKind, ProductSecret, Term):
     graphql_enum(_enum)
 
 
@@ -233,6 +233,24 @@ class ProductSecretsPayload(ProductPayload):
     event_secret: str | None = value(
         "Secret that signs events (Standard Webhooks); shown this once, null when repeated."
     )
+
+
+@strawberry.input(description="A secret of a product that somebody has to know.")
+class ProductRevealSecretInput(KeyedInput):
+    """A secret of a product that somebody has to know."""
+
+    id: strawberry.ID = strawberry.field(description="The product.")
+    secret: ProductSecret = strawberry.field(
+        description="The client secret at the CRM, or the newest secret that signs events."
+    )
+    reason: str = strawberry.field(description="Why, for the audit trail.")
+
+
+@plain(requires="", description="A secret that was revealed.")
+class ProductRevealSecretPayload(ProductPayload):
+    """A secret that was revealed."""
+
+    secret: str | None = value("The secret; null when repeated, and where there are user errors.")
 
 
 @plain(requires="", description="A plan after the change.")

@@ -7,11 +7,11 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core import crypto
 from core.errors import NotFound
 from core.settings import get_settings
 from gateways.amocrm.client import Integration
 from models import Product
+from services.catalog.secrets import client_secret_of
 
 REDIRECT_PATH = "/amocrm/oauth"
 
@@ -32,9 +32,9 @@ async def integration_of(session: AsyncSession, client_uuid: str) -> tuple[Produ
     except ValueError:
         raise NotFound.of("Integration") from None
     product: Product | None = await session.scalar(select(Product).where(Product.client_uuid == wanted))
-    if product is None or product.client_secret_encrypted is None:
+    secret = None if product is None else client_secret_of(product)
+    if product is None or secret is None:
         raise NotFound.of("Integration")
-    secret = crypto.decrypt(product.client_secret_encrypted, f"products.client_secret:{product.id}")
     return product, Integration(str(wanted), secret, redirect_uri())
 
 

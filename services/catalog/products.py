@@ -19,6 +19,7 @@ from domain.catalog import ProductKind
 from domain.state_actions import PRODUCT_MOVES, ProductAction, product_blocked
 from models import Product
 from services import audit, events
+from services.catalog.secrets import keep_client_secret
 from services.changes import apply, next_version, unique
 from services.loading import load
 
@@ -75,7 +76,7 @@ async def create(session: AsyncSession, actor: Principal, *, values: ProductValu
     product = Product(**checked)
     async with _free_code(session), _free_client(session):
         session.add(product)
-    _keep_client_secret(product, client_secret)
+    keep_client_secret(product, client_secret)
     token = _new_project_token(product)
     event_secret = events.new_secret(product)
     await audit.record(session, actor, "product.create", product, before=None, after=dict(values))
@@ -105,7 +106,7 @@ async def change(
     if secret_changes:
         before["client_secret"] = product.client_secret_encrypted
         after["client_secret"] = client_secret
-        _keep_client_secret(product, client_secret)
+        keep_client_secret(product, client_secret)
     await audit.record(session, actor, "product.update", product, before=before, after=after)
     return product
 
@@ -200,11 +201,6 @@ def _free_code(session: AsyncSession) -> Any:
 
 def _free_client(session: AsyncSession) -> Any:
     return unique(session, "uq_products_client_uuid", "another product has this client UUID", "clientUuid")
-
-
-def _keep_client_secret(product: Product, secret: str | None) -> None:
-    context = f"products.client_secret:{product.id}"
-    product.client_secret_encrypted = None if secret is None else crypto.encrypt(secret, context)
 
 
 def _new_project_token(product: Product) -> str:

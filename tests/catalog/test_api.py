@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 
 from core import crypto
@@ -28,6 +29,8 @@ ARCHIVE = """mutation($input: ProductArchiveInput!) { productArchive(input: $inp
     product { status } userErrors { code field } } }"""
 ROTATE = """mutation($input: ProductRotateProjectTokenInput!) { productRotateProjectToken(input: $input) {
     product { projectTokenHint } projectToken userErrors { code } } }"""
+REVEAL = """mutation($input: ProductRevealSecretInput!) { productRevealSecret(input: $input) {
+    secret userErrors { code field } } }"""
 PLAN = """mutation($input: PlanCreateInput!) { planCreate(input: $input) {
     plan { id name version currency minSeats prices { term unitPrice { amount currency } } }
     userErrors { code field } } }"""
@@ -100,6 +103,36 @@ async def test_change_archive_and_rotate(database_url: str) -> None:
     assert archived["product"] == {"status": "ARCHIVED"}
     refused = await payload(PLAN, input={"productId": product_id, "name": "Basic", "prices": [PRICE]})
     assert refused["userErrors"] == [{"code": "CONFLICT", "field": ["input", "productId"]}]
+
+
+async def test_revealing_a_secret_is_audited_and_told_once(owner: asyncpg.Connection) -> None:
+    made = await a_product(client_secret="very-secret")
+    asked = {"id": encode_id("Product", made.product.id), "reason": "the CRM asks for it again", "idempotencyKey": "k"}
+    told = await payload(REVEAL, input={**asked, "secret": "CLIENT_SECRET"})
+    assert (told["secret"], told["userErrors"]) == ("very-secret", [])
+    assert (await payload(REVEAL, input={**asked, "secret": "CLIENT_SECRET"}))["secret"] is None
+    assert (await payload(REVEAL, input={**asked, "secret": "EVENT_SECRET", "idempotencyKey": "l"}))[
+        "secret"
+    ] == made.event_secret
+    written = await owner.fetch("SELECT after FROM audit_events WHERE action = 'product.reveal_secret' ORDER BY id")
+    assert [orjson.loads(row["after"]) for row in written] == [
+        {"revealed": which, "reason": "the CRM asks for it again"} for which in ("CLIENT_SECRET", "EVENT_SECRET")
+    ]
+    for table in ("products", "audit_events", "idempotency_records"):
+        text = await owner.fetchval(f"SELECT coalesce(string_agg(t::text, ''), '') FROM {table} AS t")
+        assert [secret for secret in ("very-secret", made.event_secret) if secret in text] == [], table
+    del asked["idempotencyKey"]
+    await owner.execute("UPDATE products SET client_secret_encrypted = NULL")
+    for wrong, code, field in (
+        ({"secret": "CLIENT_SECRET"}, "NO_SECRET", "secret"),
+        ({"secret": "EVENT_SECRET", "reason": " "}, "INVALID_VALUE", "reason"),
+        ({"secret": "EVENT_SECRET", "id": encode_id("Product", 999)}, "NOT_FOUND", "id"),
+    ):
+        refused = await payload(REVEAL, input={**asked, **wrong})
+        assert (refused["secret"], refused["userErrors"]) == (None, [{"code": code, "field": ["input", field]}])
+    developer = Principal(kind="staff", permissions=ROLES["DEVELOPER"][1])
+    answer = await run(REVEAL, developer, input={**asked, "secret": "EVENT_SECRET"})
+    assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
 PRICE = {"term": "MONTH", "unitPrice": "99.50"}
