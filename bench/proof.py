@@ -25,7 +25,7 @@ from core.database import dispose, transaction
 from core.principal import SYSTEM
 from migrations.run import upgrade
 from models import Base
-from models.security import partner_predicate
+from models.reach import partner_predicate
 from services import access
 
 PAIRS = 7

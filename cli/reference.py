@@ -107,7 +107,7 @@ def tables_text() -> str:
     import models
 
     lines = ["# Tables", "", GENERATED, ""]
-    lines += ["Constraints and indexes are in `models/`; `models/security.py` says whose rows they are."]
+    lines += ["Constraints and indexes are in `models/`; `models/reach.py` says whose rows they are."]
     by_module: dict[str, list[Any]] = defaultdict(list)
     for mapper in models.Base.registry.mappers:
         by_module[mapper.class_.__module__].append(mapper.class_)

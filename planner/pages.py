@@ -14,7 +14,7 @@ from core import clock
 from core.errors import Forbidden, UserError
 from core.ids import decode_id
 from core.principal import Principal
-from models.security import PARTNER_LINKS
+from models.reach import PARTNER_LINKS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.binds import Binds, follow, refuse_nul
 from planner.cursor import decode_cursor

@@ -11,7 +11,7 @@ from sqlalchemy import Table
 
 from core.principal import Principal
 from models.base import SEARCH_TEXT, Base
-from models.security import TENANT_SECRETS, partner_predicate
+from models.reach import TENANT_SECRETS, partner_predicate
 from planner.binds import Binds
 from planner.computed import Computations
 from planner.listing import NotCompilable

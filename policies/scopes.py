@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.errors import Forbidden
 from core.principal import ALL_ROWS, Principal
 from models.base import Base
-from models.security import GRANTEE_OWN, SHARED_WITH_TENANTS, partner_predicate
-from models.security import scope_column as scope_column
+from models.reach import GRANTEE_OWN, SHARED_WITH_TENANTS, partner_predicate
+from models.reach import scope_column as scope_column
 
 __all__ = [
     "NO_PARTNER",

@@ -1,4 +1,4 @@
-"""The audit trail: one event a change, in the transaction of the change (ACC-5)."""
+"""The audit trail: one event a change, in the transaction of the change (ACC-6)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from models import AuditEvent, Base
 
 MASKED = "***"
 SECRET_PARTS = ("secret", "password", "token", "encrypted", "hash")
-PERSONAL_FIELDS = frozenset({"email", "phone", "first_name", "last_name", "full_name"})
+PERSONAL_FIELDS = frozenset(
+    {
+        *("email", "phone", "first_name", "last_name", "full_name"),
+        # People who sign for our companies, and who pay us.
+        *("signatory", "accountant", "payer_name", "payer_account"),
+    }
+)
 
 
 async def record(

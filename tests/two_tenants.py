@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy import Column, Table
 
 from models import Base
-from models.security import PARTNER_LISTS, SHARED_WITH_TENANTS, scope_column
+from models.reach import PARTNER_LISTS, SHARED_WITH_TENANTS, scope_column
 from tests.marked import KEY, drop_checks, literal_of
 
 OWN, OTHER = 9_001, 9_002

@@ -29,7 +29,7 @@ from graphql import (
 from core.ids import encode_id
 from core.principal import ALL_ROWS, Principal
 from models import Base
-from models.security import partner_predicate, scope_column
+from models.reach import partner_predicate, scope_column
 from planner.answer import Answer
 from planner.cursor import encode_cursor
 from planner.document import Operation

@@ -20,7 +20,7 @@ from core.ids import encode_id
 from core.principal import ALL_ROWS, Principal
 from core.settings import get_settings
 from models import Base
-from models.security import GRANTEE_OWN, SHARED_WITH_TENANTS, scope_column
+from models.reach import GRANTEE_OWN, SHARED_WITH_TENANTS, scope_column
 from planner.run import Planner
 from planner.scope import table_of
 from planner.selection import binding_of

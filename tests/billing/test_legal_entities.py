@@ -67,9 +67,10 @@ async def test_wrong_details_name_their_field(database_url: str, field: str, val
     assert (await payload("{ legalEntities { nodes { id } } }"))["nodes"] == []
 
 
-async def test_details_change_by_version_and_must_keep_fitting(database_url: str) -> None:
+async def test_details_change_by_version_and_must_keep_fitting(owner: asyncpg.Connection) -> None:
     made = (await payload(CREATE, input=DETAILS))["legalEntity"]
     assert (made["version"], made["vatRate"], made["signatoryTitle"]) == (1, "20.00", "Генеральный директор")
+    assert "Петров" not in await owner.fetchval("SELECT after::text FROM audit_events")
     moved = await payload(UPDATE, input={"id": made["id"], "version": 1, "bik": "044525974"})
     assert moved["userErrors"] == [{"code": "INVALID_ACCOUNT", "field": ["input", "account"]}]
     free = await payload(UPDATE, input={"id": made["id"], "version": 1, "vatRate": None})

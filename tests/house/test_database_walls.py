@@ -9,7 +9,8 @@ from sqlalchemy import Table
 from core.database import APP_ROLE, TENANT_ROLE
 from models import Base
 from models.audit_functions import MONTHS_AHEAD
-from models.security import INSERT_ONLY, SHARED_ROWS, TENANT_SECRETS, partner_predicate
+from models.reach import SHARED_ROWS, TENANT_SECRETS, partner_predicate
+from models.security import INSERT_ONLY
 
 
 async def test_each_tenant_table_is_held_by_row_level_security(owner: asyncpg.Connection) -> None:

@@ -19,7 +19,7 @@ from core.database import APP_ROLE, GRANTEE_ROLE, TENANT_ROLE
 from core.ids import encode_id
 from core.principal import ALL_ROWS, Principal
 from models import Base
-from models.security import PARTNER_LINKS
+from models.reach import PARTNER_LINKS
 from planner.answer import Answer
 from planner.binding import MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.context import RunContext

@@ -23,7 +23,7 @@ from strawberry.utils.str_converters import to_camel_case
 from core.errors import NotFound
 from core.ids import InvalidId, decode_id, encode_id
 from core.principal import Principal
-from models.security import SHARED_ROWS
+from models.reach import SHARED_ROWS
 from planner.binding import DEFAULT_PAGE, MAX_PAGE, ORDERS_KEY, TERMS_KEY, kind_of
 from planner.cursor import decode_cursor, decode_merged_cursor, encode_cursor, encode_merged_cursor
 from planner.pages import InvalidPage, days_before_now

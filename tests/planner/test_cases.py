@@ -18,7 +18,7 @@ import pytest
 from core.principal import Principal
 from models import Base
 from models.base import SEARCH_TEXT
-from models.security import TENANT_SECRETS
+from models.reach import TENANT_SECRETS
 from planner.document import Operation
 from planner.run import Planner
 from planner.write import dumps

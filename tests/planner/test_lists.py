@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from models.security import GRANTEE_OWN
+from models.reach import GRANTEE_OWN
 from planner.pages import BY_KEY
 from planner.sources import FilterTerm
 from tests.marked import fill
