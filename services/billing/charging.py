@@ -19,8 +19,9 @@ from gateways.interface import Gateway, GatewayRefused, GatewayState
 from gateways.registry import gateway
 from models import Install, Invoice, Payment, Subscription
 from services.billing.cards import CardGatewayGone, NoStoredCard, card_of, gateway_of_card
-from services.billing.coins import top_up_failed
+from services.billing.coins import top_up_failed, top_up_wanted
 from services.billing.locks import IN_FLIGHT, LOCK, live_subscription
+from services.billing.orders import cancel
 from services.billing.payment_log import log_state
 from services.billing.payments import LINK_LIFE, InFlight, apply_state, order_of
 from services.billing.renew import card_not_charged
@@ -150,6 +151,9 @@ async def _begin(session: AsyncSession, invoice_id: int) -> int | None:
         invoice.next_charge_at = link_over if link_over <= last_day + LINK_LIFE else None
         return None
     invoice.next_charge_at = None
+    if not await top_up_wanted(session, invoice):
+        await cancel(session, SYSTEM, invoice, "automatic purchases were switched off")
+        return None
     try:
         through = gateway_of_card(live if install.status != InstallStatus.DISABLED else None)
     except NoStoredCard as refused:
@@ -185,8 +189,8 @@ async def _about_to_send(payment_id: int, gateway_payment_id: str, service: Gate
     """Write down that the charge leaves now; gives the key of the card.
 
     Raises:
-        GatewayRefused: the money came otherwise, there is no card any more, or it is one of another merchant account
-            than the payment's.
+        GatewayRefused: the money came otherwise, renewals were stopped, there is no card any more, or it is one of
+            another merchant account than the payment's.
         InFlight: another process has sent it.
     """
     async with transaction() as session:
@@ -203,6 +207,16 @@ async def _about_to_send(payment_id: int, gateway_payment_id: str, service: Gate
             Subscription.install_id == invoice.install_id, Subscription.status.in_(LIVE_SUBSCRIPTION)
         )
         kept: Subscription | None = await session.scalar(wanted)
+        # What was so when the charge was begun may have been minutes ago.
+        install = await session.get_one(Install, invoice.install_id, populate_existing=True)
+        if kept is not None and not kept.auto_renew:
+            raise GatewayRefused("renewals are not charged any more", "NOT_NEEDED")
+        if install.status == InstallStatus.DISABLED:
+            raise GatewayRefused("the install was uninstalled", "NOT_NEEDED")
+        if not await standing_allows(session, invoice.partner_id, PartnerMay.RENEW):
+            raise GatewayRefused("the partner's standing stops renewals", "NOT_NEEDED")
+        if not await top_up_wanted(session, invoice):
+            raise GatewayRefused("automatic purchases were switched off", "NOT_NEEDED")
         card = None if kept is None else card_of(kept)
         if card is None:
             raise GatewayRefused("there is no stored card any more", "NO_CARD")

@@ -47,6 +47,14 @@ async def coins_paid(
     await events.emit(session, install, "wallet.credited", told)
 
 
+async def top_up_wanted(session: AsyncSession, invoice: Invoice) -> bool:
+    """Whether an invoice may be charged: not that of an automatic purchase that was switched off meanwhile."""
+    if not invoice.top_up:
+        return True
+    rule = select(WalletTopUp.enabled).join(Wallet, Wallet.id == WalletTopUp.wallet_id)
+    return bool(await session.scalar(rule.where(Wallet.install_id == invoice.install_id)))
+
+
 async def top_up_failed(session: AsyncSession, invoice: Invoice, install: Install, reason: str) -> None:
     """Take back the invoice of an automatic purchase that no card pays, and buy nothing more; both are locked."""
     await cancel(session, SYSTEM, invoice, reason)

@@ -304,6 +304,35 @@ async def test_a_charge_that_was_not_sent_is_called_off_where_the_money_came_oth
     assert await owner.fetchval("SELECT count(*) FROM outbox_messages WHERE kind = 'payment.attention'") == 0
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE subscriptions SET auto_renew = false",
+        "UPDATE installs SET status = 'DISABLED'",
+        "UPDATE partners SET status = 'BLOCKED'",
+    ],
+)
+async def test_a_charge_that_was_not_sent_is_called_off_by_whatever_stops_renewals(
+    owner: Any, world: Any, staff: Principal, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    await subscribe(owner, world, staff)
+    await night(owner, END - DAY)
+
+    async def unreachable(*_: Any) -> Any:
+        raise GatewayUnanswered("the line is dead")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SandboxGateway, "open", unreachable)
+        await night(owner, END + timedelta(minutes=1))
+    assert await state(owner) == ("ACTIVE", "CHARGING")
+    await owner.execute(change)
+    clock.travel(END + timedelta(minutes=5))
+    await billing.repair_payment(await owner.fetchval("SELECT id FROM payments WHERE method = 'RECURRING'"))
+    charge = await owner.fetchrow("SELECT status, error_code FROM payments WHERE method = 'RECURRING'")
+    assert tuple(charge) == ("REJECTED", "NOT_NEEDED")
+    assert await state(owner) == ("ACTIVE", "FAILED")
+
+
 async def test_a_partner_blocked_after_the_charge_was_planned_is_not_charged(
     owner: Any, world: Any, staff: Principal
 ) -> None:

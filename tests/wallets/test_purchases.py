@@ -15,7 +15,7 @@ from core.database import transaction
 from core.ids import encode_id
 from core.principal import Principal
 from domain.billing import PaymentStatus
-from gateways.interface import GatewayRefused
+from gateways.interface import GatewayRefused, GatewayUnanswered
 from gateways.sandbox.client import EMPTY_CARD, GOOD_CARD, LOST_CARD, SandboxGateway, notification
 from ledger.verify import verify
 from models import Invoice, Subscription
@@ -288,6 +288,36 @@ async def test_a_card_that_pays_nothing_stops_it(
     assert await owner.fetch("SELECT DISTINCT status FROM invoices") == [("CANCELED",)]
     assert await owner.fetchval("SELECT count(*) FROM payments") == (1 if card == LOST_CARD else 4)
     assert len(await events(owner, "wallet.top_up_failed")) == 1
+    assert await backend.balance() == 400
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_a_purchase_that_waits_is_not_charged_once_it_was_switched_off(
+    backend: Backend, package: str, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, sent: bool
+) -> None:
+    await a_card(backend, owner, EMPTY_CARD if sent else GOOD_CARD)
+    await set_top_up(backend, package)
+    await backend.charge("600", "a")
+
+    async def unreachable(*_: Any) -> Any:
+        raise GatewayUnanswered("the line is dead")
+
+    with monkeypatch.context() as broken:
+        if not sent:
+            broken.setattr(SandboxGateway, "open", unreachable)
+        await fill(owner)
+    assert await owner.fetchval("SELECT status FROM invoices") == ("FAILED" if sent else "CHARGING")
+    assert (await set_top_up(backend, package, enabled=False))["userErrors"] == []
+    clock.travel(clock.now() + timedelta(days=1, minutes=1))
+    if not sent:
+        await billing.repair_payment(await owner.fetchval("SELECT id FROM payments"))
+        assert await owner.fetchval("SELECT error_code FROM payments") == "NOT_NEEDED"
+        clock.travel(clock.now() + timedelta(days=3))
+    async with transaction() as session:
+        assert await billing.plan_due_charges(session) == 1
+    await fill(owner)
+    assert await owner.fetchval("SELECT status FROM invoices") == "CANCELED"
+    assert await owner.fetchval("SELECT count(*) FROM payments") == 1
     assert await backend.balance() == 400
 
 
