@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 import strawberry
-from graphql import GraphQLSchema
+from graphql import GraphQLArgument, GraphQLScalarType, GraphQLSchema, get_nullable_type
 from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.types.arguments import convert_arguments
+from strawberry.types.arguments import StrawberryArgument, convert_argument
 
 from core import tracing
 from core.database import read_pool_of
@@ -169,9 +169,20 @@ class Planner:
         assert selected.definition is not None
         given = get_argument_values(selected.definition, selected.node, values)
         refuse_nul(given)
-        declared = selected.definition.extensions[DEFINITION].arguments
+        return {
+            selected.definition.args[name].extensions[DEFINITION].python_name: self._argument(
+                name, value, selected.definition.args[name]
+            )
+            for name, value in given.items()
+        }
+
+    def _argument(self, name: str, value: Any, declared: GraphQLArgument) -> Any:
+        argument: StrawberryArgument = declared.extensions[DEFINITION]
+        # A scalar is a Python value already, unless it must say whether it was given at all.
+        if isinstance(get_nullable_type(declared.type), GraphQLScalarType) and not argument.is_maybe:
+            return value
         registry = self.strawberry.schema_converter.scalar_registry
-        return convert_arguments(given, declared, registry, self.strawberry.config)
+        return convert_argument(value, argument.type, registry, self.strawberry.config, path=(name,))
 
 
 def _refusal(operation: Operation, *, allow_mutation: bool) -> KontoraError | None:

@@ -164,8 +164,8 @@ async def _holding(search: _Search, sides: list[_Side]) -> list[Match]:
     """What holds the query as it is."""
     now, later = [sql.beginnings()], list[str]()
     for side in sides:
-        _ask(search.given, side.text, side.of, side.known)
-        _put(now, later, [sql.parts(people=side.people, by=by) for by in _ways(side.text, side.known)])
+        ways = _ask(search.given, side.text, side.of, side.known)
+        _put(now, later, [sql.parts(people=side.people, by=by) for by in ways])
     return await search.run_both(now, later)
 
 
@@ -180,9 +180,9 @@ async def _nearly(search: _Search, sides: list[_Side]) -> list[Match]:
         side.right = known.words.put_right(side.text)
         if side.right is None:
             continue
-        _ask(search.given, side.right, f"{of}_right", known)
+        ways = _ask(search.given, side.right, f"{of}_right", known)
         right += [] if people else [sql.beginnings(right=True)]
-        _put(right, later, [sql.parts(people=people, by=by, right=True) for by in _ways(side.right, known)])
+        _put(right, later, [sql.parts(people=people, by=by, right=True) for by in ways])
         if sets := _sets(side.right, known):
             search.given[f"sets{of}_right"] = sets
             both.append(sql.wrong_letter(people=people, right=True))
@@ -224,20 +224,20 @@ async def _alike(search: _Search, texts: list[tuple[_Side, str]]) -> list[Match]
     return await search.run(*steps)
 
 
-def _ask(given: dict[str, Any], text: str, of: str, known: Common) -> None:
-    """Make the parameters, whose names end in ``of``, that look for a text."""
+def _ask(given: dict[str, Any], text: str, of: str, known: Common) -> list[str]:
+    """Make the parameters, whose names end in ``of``, that look for a text.
+
+    Gives what narrows down the rows that may hold it, one after another.
+    """
     given[f"asked{of}"] = text
     given[f"asked_end{of}"] = text + _LAST
-    given[f"escaped{of}"] = re.sub(r"([\\%_])", r"\\\1", text)
-    given[f"pieces{of}"] = pieces(text, known.pieces) or pieces(text, frozenset())
+    if len(text) < PIECE_CHARS:
+        given[f"escaped{of}"] = re.sub(r"([\\%_])", r"\\\1", text)
+        return ["newest", "trigrams"]
+    rare = pieces(text, known.pieces)
+    given[f"pieces{of}"] = rare or pieces(text, frozenset())
+    return ["pieces"] if rare else ["newest", "pieces"]
 
 
 def _sets(text: str, known: Common) -> list[str]:
     return ["\n".join(asked) for asked in pieces_with_a_wrong_letter(text, known.pieces)]
-
-
-def _ways(text: str, known: Common) -> list[str]:
-    """What narrows down the rows that may hold a text, one after another."""
-    if len(text) < PIECE_CHARS:
-        return ["newest", "trigrams"]
-    return ["pieces"] if pieces(text, known.pieces) else ["newest", "pieces"]
