@@ -62,6 +62,8 @@ def trigrams(text: str) -> set[str]:
 def pieces(text: str, common: Set[str]) -> list[str]:
     """A few pieces of a text that together say best where it is; none where each of them is ``common``."""
     rare = [piece for piece in _all_pieces(text) if piece not in common]
+    # An end of one word and a beginning of the next say less than as many letters of one word.
+    rare = [piece for piece in rare if " " not in piece[1:-1]] or rare
     if len(rare) <= PIECES_ASKED:
         return rare
     step = (len(rare) - 1) / (PIECES_ASKED - 1)
@@ -77,9 +79,10 @@ def pieces_with_a_wrong_letter(text: str, common: Set[str]) -> list[list[str]]:
     found = []
     words = text.split()
     for number, word in enumerate(words):
-        others = [other for at, other in enumerate(words) if at != number]
-        for ends in _ends(word):
-            asked = [piece for part in (*ends, *others) for piece in pieces(part, common)]
+        others = [piece for at, other in enumerate(words) if at != number for piece in pieces(other, common)]
+        # So many say where a text is, whatever is right of the wrong word.
+        for ends in [[]] if len(others) >= PIECES_ASKED else _ends(word):
+            asked = [piece for end in ends for piece in pieces(end, common)] + others
             if asked and asked not in found:
                 found.append(asked)
     return found

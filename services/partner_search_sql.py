@@ -39,9 +39,12 @@ _PART = """
          ELSE 1 END + length({asked})::float / length(text)
 """
 _LIKE = "word_similarity(CAST(:asked{of} AS text), text)"
+# Sorted, and not grouped: making a table of hashes would take as long as finding what is put into it.
 _BEST = """
-    SELECT id, by_person, max({score}) AS score FROM ({candidates} LIMIT {ranked}) AS candidates
-    GROUP BY id, by_person {having} ORDER BY score DESC, id DESC LIMIT CAST(:first AS bigint)
+    SELECT id, by_person, score FROM (
+        SELECT DISTINCT ON (id) id, by_person, {score} AS score FROM ({candidates} LIMIT {ranked}) AS candidates
+        ORDER BY id, score DESC) AS partners
+    {where} ORDER BY score DESC, id DESC LIMIT CAST(:first AS bigint)
 """
 
 
@@ -99,7 +102,7 @@ def parts(*, people: bool, by: str, right: bool = False) -> str:
         "newest": holds,
     }[by]
     candidates = _candidates(people, narrowed, newest=by == "newest")
-    step = _BEST.format(score=_PART.format(asked=f":asked{of}"), candidates=candidates, ranked=RANKED, having="")
+    step = _BEST.format(score=_PART.format(asked=f":asked{of}"), candidates=candidates, ranked=RANKED, where="")
     return _put_right(step, side) if right else step
 
 
@@ -117,7 +120,7 @@ def wrong_letter(*, people: bool, right: bool = False) -> str:
         SELECT one.* FROM unnest(CAST(:sets{of} AS text[])) AS pieces CROSS JOIN LATERAL ({one} LIMIT {RANKED}) one
     """
     like = _LIKE.format(of=of)
-    return _BEST.format(score=like, candidates=candidates, ranked="ALL", having=f"HAVING max({like}) >= {LIKENESS}")
+    return _BEST.format(score=like, candidates=candidates, ranked="ALL", where=f"WHERE score >= {LIKENESS}")
 
 
 @cache
@@ -129,7 +132,7 @@ def likeness(*, people: bool, newest: bool) -> str:
     """
     row, _, of = _side(people)
     candidates = _candidates(people, f"{row}.search_text %> CAST(:like{of} AS text)", newest=newest)
-    return _BEST.format(score=_LIKE.format(of=of), candidates=candidates, ranked=RANKED, having="")
+    return _BEST.format(score=_LIKE.format(of=of), candidates=candidates, ranked=RANKED, where="")
 
 
 def _side(people: bool) -> tuple[str, str, str]:
