@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from core.database import WORD_LIKENESS, driver_connection, read_pool, transaction
@@ -24,6 +24,8 @@ from services.partner_search_common import NOTHING, Common, Reader, common
 FEWEST_CHARS = 3
 LONGEST_QUERY = 100
 MOST = 50
+# What holds the query scores more than whatever is merely like it.
+MOST_LIKE = 1
 PERSON = "partner:pii"
 # No text that is kept has this character, so it is after all that begin with the same.
 _LAST = "\U0010ffff"
@@ -100,20 +102,20 @@ class _Search:
     filters: tuple[str, ...]
     given: dict[str, Any]
 
-    async def run(self, *steps: str) -> list[Match]:
-        """What these steps find, each partner once and as it fits best."""
-        if not steps:
+    async def run(self, *groups: list[str]) -> list[Match]:
+        """What the first of these groups of steps that finds anything finds, each partner once and as it fits best."""
+        asked = [tuple(steps) for steps in groups if steps]
+        if not asked:
             return []
-        statement, names = sql.numbered(sql.in_turn(*steps, filters=self.filters))
+        statement, names = sql.numbered(sql.in_turn(*asked, filters=self.filters))
         given = self.given
         return _best(await self.reader.fetch(statement, *[given[name] for name in names]))
 
-    async def run_both(self, now: list[str], later: list[str]) -> list[Match]:
-        """What these steps find, and, where they have not filled the page, what the later ones find besides."""
-        found = await self.run(*now)
+    async def fill(self, found: list[Match], later: list[str]) -> list[Match]:
+        """What was found, and, where that has not filled the page, what the later steps find besides."""
         if len(found) >= self.given["first"] or not later:
             return found
-        return _best([*found, *await self.run(*later)])
+        return _best([*found, *await self.run(later)])
 
 
 def _best(rows: Iterable[Iterable[Any]]) -> list[Match]:
@@ -129,12 +131,16 @@ def _best(rows: Iterable[Iterable[Any]]) -> list[Match]:
 
 @dataclass(slots=True)
 class _Side:
-    """Cards or people, and the query as their texts have it."""
+    """Cards or people, and the query as their texts have it.
+
+    Parameters:
+        right: the query with its words put right that are nearly common ones; None where there is none.
+    """
 
     people: bool
     text: str
     known: Common
-    right: str | None = None
+    right: str | None
 
     @property
     def of(self) -> str:
@@ -147,7 +153,7 @@ async def _found(search: _Search, actor: Principal, typed: str) -> list[Match]:
     whole = {kind: value for kind, value in whole_of(typed) if people or kind not in sql.OF_PEOPLE}
     if whole:
         given.update(whole)
-        if found := await search.run(sql.whole(*whole)):
+        if found := await search.run([sql.whole(*whole)]):
             return found
     asked = fold(typed)
     given.update(typed=typed, typed_end=typed + _LAST)
@@ -156,49 +162,64 @@ async def _found(search: _Search, actor: Principal, typed: str) -> list[Match]:
         known = await common(search.reader, people=of_people) if _reaches_all(actor) else NOTHING
         # People's phones are kept as digits alone.
         text = (phone_digits(typed) or asked) if of_people else asked
-        sides.append(_Side(of_people, text, known))
-    return await _holding(search, sides) or await _nearly(search, sides) or await _like(search, sides)
+        sides.append(_Side(of_people, text, known, known.words.put_right(text)))
+    holding = _holding(given, sides)
+    if holding.later or not any(side.right for side in sides):
+        if found := await search.fill(await search.run(holding.now), holding.later):
+            return found
+        holding.now.clear()
+    # A word is nearly a common one: mostly it was meant to be that, and both are asked for at once.
+    nearly, both = _nearly(given, sides)
+    found = await search.run(holding.now, nearly.now)
+    if any(match.score > MOST_LIKE for match in found):
+        return found
+    return await search.fill(found, nearly.later) or await search.run(both) or await _like(search, sides)
 
 
-async def _holding(search: _Search, sides: list[_Side]) -> list[Match]:
+@dataclass(slots=True)
+class _Steps:
+    """Steps to take, and those to take later, only where these have not filled the page."""
+
+    now: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+
+    def add(self, steps: list[str]) -> None:
+        """Take the first of these now, and the others, and all that are added after, later.
+
+        A statement of fewer steps begins sooner.
+        """
+        if not self.later:
+            self.now.append(steps[0])
+            steps = steps[1:]
+        self.later += steps
+
+
+def _holding(given: dict[str, Any], sides: list[_Side]) -> _Steps:
     """What holds the query as it is."""
-    now, later = [sql.beginnings()], list[str]()
+    steps = _Steps([sql.beginnings()])
     for side in sides:
-        ways = _ask(search.given, side.text, side.of, side.known)
-        _put(now, later, [sql.parts(people=side.people, by=by) for by in ways])
-    return await search.run_both(now, later)
+        ways = _ask(given, side.text, side.of, side.known)
+        steps.add([sql.parts(people=side.people, by=by) for by in ways])
+    return steps
 
 
-async def _nearly(search: _Search, sides: list[_Side]) -> list[Match]:
-    """What nearly holds the query: all but a letter, or with words put right that are nearly common ones, or both."""
-    now, later, right, both = list[str](), list[str](), list[str](), list[str]()
+def _nearly(given: dict[str, Any], sides: list[_Side]) -> tuple[_Steps, list[str]]:
+    """What holds all of the query but a letter, or holds it with words put right; and then both at once."""
+    wrong, right, both = list[str](), _Steps(), list[str]()
     for side in sides:
         people, of, known = side.people, side.of, side.known
         if sets := _sets(side.text, known):
-            search.given[f"sets{of}"] = sets
-            now.append(sql.wrong_letter(people=people))
-        side.right = known.words.put_right(side.text)
+            given[f"sets{of}"] = sets
+            wrong.append(sql.wrong_letter(people=people))
         if side.right is None:
             continue
-        ways = _ask(search.given, side.right, f"{of}_right", known)
-        right += [] if people else [sql.beginnings(right=True)]
-        _put(right, later, [sql.parts(people=people, by=by, right=True) for by in ways])
+        ways = _ask(given, side.right, f"{of}_right", known)
+        right.now += [] if people else [sql.beginnings(right=True)]
+        right.add([sql.parts(people=people, by=by, right=True) for by in ways])
         if sets := _sets(side.right, known):
-            search.given[f"sets{of}_right"] = sets
+            given[f"sets{of}_right"] = sets
             both.append(sql.wrong_letter(people=people, right=True))
-    return await search.run_both([*now, *right], later) or await search.run(*both)
-
-
-def _put(now: list[str], later: list[str], steps: list[str]) -> None:
-    """Take the first of the steps now, and the others, and those of people, only where it has not filled the page.
-
-    A statement of fewer steps begins sooner.
-    """
-    if later:
-        later += steps
-    else:
-        now.append(steps[0])
-        later += steps[1:]
+    return _Steps([*wrong, *right.now], right.later), both
 
 
 async def _like(search: _Search, sides: list[_Side]) -> list[Match]:
@@ -221,7 +242,7 @@ async def _alike(search: _Search, texts: list[tuple[_Side, str]]) -> list[Match]
         common_ones = len(asked & side.known.trigrams) >= len(asked) * float(*WORD_LIKENESS.values())
         search.given[f"like{side.of}"] = text
         steps += [sql.likeness(people=side.people, newest=common_ones)] if asked else []
-    return await search.run(*steps)
+    return await search.run(steps)
 
 
 def _ask(given: dict[str, Any], text: str, of: str, known: Common) -> list[str]:

@@ -157,20 +157,29 @@ def _put_right(step: str, side: str) -> str:
 
 
 @cache
-def in_turn(*steps: str, filters: tuple[str, ...] = ()) -> str:
-    """One statement that takes each step only where none of those before it has filled the page.
+def in_turn(*groups: tuple[str, ...], filters: tuple[str, ...] = ()) -> str:
+    """One statement of groups of steps: a group is taken only where those before it have found nothing at all.
+
+    In a group each step is taken only where none of those before it has filled the page.
 
     Parameters:
         filters: those that narrow down partners.
     """
-    expressions = [f"step0 AS MATERIALIZED ({steps[0]})"]
-    for number, step in enumerate(steps[1:], 1):
-        goes_on = f"(SELECT count(*) FROM step{number - 1}) < :first"
-        goes_on += f" AND EXISTS (SELECT FROM goes_on{number - 1})" if number > 1 else ""
-        taken = f"SELECT * FROM ({step}) AS step WHERE EXISTS (SELECT FROM goes_on{number})"
-        expressions += [f"goes_on{number} AS (SELECT WHERE {goes_on})", f"step{number} AS MATERIALIZED ({taken})"]
-    rows = " UNION ALL ".join(f"SELECT * FROM step{number}" for number in range(len(steps)))
-    statement = f"WITH {', '.join(expressions)} {rows}"
+    expressions: list[str] = []
+    rows: list[str] = []
+    for group in groups:
+        goes_on = [f"NOT EXISTS ({found})" for found in rows]
+        for step in group:
+            number = len(rows)
+            taken = step
+            if goes_on:
+                expressions.append(f"goes_on{number} AS (SELECT WHERE {' AND '.join(goes_on)})")
+                taken = f"SELECT * FROM ({step}) AS step WHERE EXISTS (SELECT FROM goes_on{number})"
+            expressions.append(f"step{number} AS MATERIALIZED ({taken})")
+            rows.append(f"SELECT * FROM step{number}")
+            so_far = [f"EXISTS (SELECT FROM goes_on{number})"] if goes_on else []
+            goes_on = [f"(SELECT count(*) FROM step{number}) < :first", *so_far]
+    statement = f"WITH {', '.join(expressions)} {' UNION ALL '.join(rows)}"
     fits = " AND ".join(FILTERS[name] for name in filters)
     of_person = f"EXISTS (SELECT FROM partners p WHERE p.id = c.partner_id AND {fits})" if fits else "true"
     return statement.replace(_CARD_FITS, fits or "true").replace(_PERSON_FITS, of_person)
