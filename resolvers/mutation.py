@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.database import driver_connection, read_pool_of, transaction
 from core.errors import UserError
 from core.logging import get_logger
+from core.out_of_reach import is_out_of_reach
 from core.principal import Principal
 from planner.binding import function_root
 from planner.context import RunContext
@@ -128,7 +129,9 @@ async def run_mutation(call: FunctionCall, arguments: dict[str, Any], context: R
     for hook in working.hooks:
         try:
             await hook()
-        except Exception:
+        except Exception as error:
+            if is_out_of_reach(error):
+                raise
             log.exception("after_commit_failed", mutation=call.name)
     return await call.write(values, read_pool_of(context.principal, primary=True), context)
 

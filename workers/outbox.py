@@ -18,6 +18,7 @@ from core import tracing
 from core.database import transaction
 from core.errors import KontoraError
 from core.logging import get_logger
+from core.out_of_reach import is_out_of_reach
 from core.request import RequestInfo, enter_request, new_request_id
 from domain.effects import DUE_AT, JobOutcome, retry_delay
 from models import DeadLetter, Install
@@ -28,6 +29,7 @@ DEFAULT_MAX_ATTEMPTS = 10
 DEFAULT_LEASE = timedelta(seconds=60)
 TIMEOUT_SHARE_OF_LEASE = 0.9
 LONGEST_ERROR_CHARS = 500
+OUT_OF_REACH_SECONDS = 1.0
 
 log = get_logger("workers.outbox")
 
@@ -186,7 +188,14 @@ async def _run(handler: Handler, message: Message) -> Outcome:
 
 
 async def _actor(message_id: int) -> None:
-    await process(message_id)
+    try:
+        await process(message_id)
+    except Exception as error:
+        if not is_out_of_reach(error):
+            raise
+        # The relay sends it again. Meanwhile the rest of the queue need not meet the same.
+        log.warning("the database is out of reach", id=message_id, error=type(error).__name__)
+        await asyncio.sleep(OUT_OF_REACH_SECONDS)
 
 
 def _register(handler: Handler) -> None:

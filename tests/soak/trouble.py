@@ -35,15 +35,18 @@ class Trouble:
     async def go_on(self, until: asyncio.Event) -> None:
         """Make trouble again and again."""
         troubles: list[Callable[[], Awaitable[None]]] = [
-            self.kill_worker, self.kill_worker, self.kill_api, self.kill_scheduler, self.kill_valkey,
-            self.kill_postgres, self.empty_redis, self.cut_connections, self.still_worker,
+            self.kill_worker, self.kill_api, self.kill_scheduler, self.kill_valkey, self.kill_postgres,
+            self.empty_redis, self.cut_connections, self.still_worker,
         ]  # fmt: skip
+        waiting: list[Callable[[], Awaitable[None]]] = []
         while not until.is_set():
+            # Each once, in any order, before one comes again.
+            waiting = waiting or self.chosen.sample(troubles, len(troubles))
             try:
                 async with asyncio.timeout(self.chosen.uniform(*EVERY_SECONDS)):
                     await until.wait()
             except TimeoutError:
-                trouble = self.chosen.choice(troubles)
+                trouble = waiting.pop()
                 try:
                     await trouble()
                     self.seen[f"trouble {trouble.__name__}"] += 1
