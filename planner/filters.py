@@ -42,18 +42,20 @@ def days_ago(attribute: Any, description: str) -> FilterTerm:
     return FilterTerm(column_of(attribute), "days_ago", description)
 
 
-def meets(sql: str, type_of: Any, description: str, *, id_of: str | None = None) -> FilterTerm:
+def meets(
+    sql: str, type_of: Any, description: str, *, id_of: str | None = None, requires: str | None = None
+) -> FilterTerm:
     """The row meets an SQL condition on ``{row}`` and ``{value}``, for what other tables know of it.
 
     Parameters:
         type_of: the column whose type the value has, or the SQL type itself.
     """
     column = Column("value", type_of) if isinstance(type_of, TypeEngine) else column_of(type_of)
-    return FilterTerm(column, "meets", description, id_of, sql=sql)
+    return FilterTerm(column, "meets", description, id_of, requires, sql=sql)
 
 
 def listed(attribute: Any, description: str) -> FilterTerm:
-    """The partner is one of those whom the column lists; `models.security` says which table finds such rows."""
+    """The partner is one of those whom the column lists; `models.reach` says which table finds such rows."""
     return FilterTerm(column_of(attribute), "listed", description, "Partner")
 
 

@@ -15,6 +15,7 @@ from planner.binding import (
     column,
     equals,
     filter_input,
+    meets,
     order_input,
     sql,
     to_many,
@@ -29,6 +30,13 @@ UserFilter = filter_input(
         "status": any_of(models.User.status, "Only users in these states."),
         "partner_id": equals(models.User.partner_id, "Only users of this partner.", id_of="Partner"),
         "email": equals(models.User.email, "Only the user with this email address.", requires="user:pii"),
+        "role_id": meets(
+            "EXISTS (SELECT FROM user_roles ur WHERE ur.user_id = {row}.id AND ur.role_id = {value})",
+            models.UserRole.role_id,
+            "Only users who have this role.",
+            id_of="Role",
+            requires="role:read",
+        ),
     },
 )
 UserOrder = order_input("User")

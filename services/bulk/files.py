@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import IO
 
 from sqlalchemy import delete, insert, literal, select
@@ -17,6 +18,7 @@ from core.principal import Principal
 from domain import fields
 from domain.bulk import BulkOperationStatus
 from models import BulkOperation, BulkOperationChunk
+from services.bulk.exports import export_of
 from services.loading import load
 
 PATH = "/bulk-operations"
@@ -69,13 +71,18 @@ async def download_link(session: AsyncSession, actor: Principal, *, operation_id
 
     Raises:
         NotFound: there is no such operation in the actor's reach.
-        NoFile: there is nothing to download, or it was made for somebody else, who may see more.
+        NoFile: there is nothing to download, or it was made for somebody else, or it has columns that the actor may not
+            read any more.
+        Forbidden: the actor may not read such rows any more.
     """
     operation = await load(session, actor, BulkOperation, operation_id)
     if operation.requested_by_user_id != actor.user_id:
         raise NoFile("the file is for the person who asked for it", field=fields.path("id"))
     if operation.kind.is_import or operation.status is not BulkOperationStatus.COMPLETED or operation.file_expired:
         raise NoFile("there is no file to download", field=fields.path("id"))
+    then = replace(actor, permissions=frozenset(operation.permissions))
+    if set(export_of(then, operation.kind).columns) - set(export_of(actor, operation.kind).columns):
+        raise NoFile("it has columns that you may no longer read; ask for a new one", field=fields.path("id"))
     return DownloadLink.to(f"{PATH}/{operation_id}/file", {})
 
 

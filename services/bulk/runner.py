@@ -219,6 +219,8 @@ async def _export(begun: _Try) -> None:
         async with transaction() as session:
             await keep_file(session, begun.operation.id, file)
             counts = {"row_count": seen.rows, "done_count": seen.rows}
+            # What the file was made with; whoever has less by now does not get it.
+            await begun.change(session, permissions=sorted(begun.actor.permissions))
             await begun.end(session, BulkOperationStatus.COMPLETED, **counts, size_bytes=size, sha256=digest)
             if begun.actor.kind == "staff":
                 await _look(session, begun, digest, seen)

@@ -369,3 +369,12 @@ async def test_ones_own_profile(http: httpx.AsyncClient, world: str, owner: Conn
         row = await owner.fetchrow("SELECT full_name, locale FROM users WHERE email = $1", email)
         assert tuple(row) == ("Пётр", "ru")
         assert await caller.codes(update, input={"locale": None}) == ["INVALID_VALUE"]
+
+
+async def test_whoever_has_a_role_is_found_by_it(owner: Connection, admin: Caller, partner_owner: Caller) -> None:
+    by_role = "query($role: ID!) { users(filter: { roleId: $role }) { nodes { email } } }"
+    for role, emails in (("BILLING", ["billing@demo.test"]), ("AUDITOR", ["auditor@demo.test"])):
+        told = await admin.data(by_role, role=await id_of(owner, "roles", name=role))
+        assert [node["email"] for node in told["nodes"]] == emails
+    told = await partner_owner.data(by_role, role=await id_of(owner, "roles", name="BILLING"))
+    assert told["nodes"] == [], "no partner sees who has which role of ours"

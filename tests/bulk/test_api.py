@@ -186,6 +186,15 @@ async def test_columns_follow_permissions_as_they_were_and_are(
     header = read_table((await download(staff, operation)).content)[0]
     assert "status" in header
     assert not [name for name in header if name.startswith("contact")]
+    # Who may read less than the file has does not get it any more, and may ask for another one.
+    await owner.execute("INSERT INTO user_permissions (user_id, permission) SELECT id, 'partner:pii' FROM users")
+    full = (await export(staff, "PARTNER_EXPORT", "CSV"))["bulkOperation"]["id"]
+    await work(full)
+    assert (await download(staff, full)).status_code == 200
+    await owner.execute("DELETE FROM user_permissions WHERE permission = 'partner:pii'")
+    held_back = await staff.post("/graphql", json={"query": LINK, "variables": {"id": full}})
+    assert held_back.json()["errors"][0]["extensions"]["code"] == "NO_FILE"
+    assert (await download(staff, operation)).status_code == 200
     refused = await staff.post(
         "/graphql",
         json={"query": "mutation { exportCreate(input: {kind: PAYMENT_EXPORT, format: CSV}) { userErrors { code } } }"},
@@ -194,7 +203,7 @@ async def test_columns_follow_permissions_as_they_were_and_are(
     assert (await staff.post("/api/v1/import/partners", content=b"name\nx\n")).status_code == 403
     del staff.headers["Authorization"]
     assert (await staff.post("/api/v1/import/partners", content=b"name\nx\n")).status_code == 401
-    assert await owner.fetchval("SELECT count(*) FROM bulk_operations") == 1
+    assert await owner.fetchval("SELECT count(*) FROM bulk_operations") == 2, "nothing was begun"
 
 
 async def test_unknown_columns_end_the_import(staff: httpx.AsyncClient, work: Work) -> None:
