@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
 from collections.abc import Sequence
 
 import asyncpg
+import uvloop
 
 from bench.inside import percentiles, timed
 from core.database import dispose
@@ -44,7 +44,8 @@ PAGE = (
 
 def run(url: str) -> str:
     """Fill the database and measure; gives the section of the results."""
-    return asyncio.run(_run(url))
+    # The loop that the server runs on.
+    return uvloop.run(_run(url))
 
 
 async def _run(url: str) -> str:

@@ -13,6 +13,8 @@ from functools import cache
 RANKED = 200
 # Where each piece of a text is common, so is the text, mostly: then the newest rows have enough of it.
 NEWEST = 5_000
+# Comparing texts takes ten times as long as looking for a part.
+NEWEST_COMPARED = 1_000
 # How much of a query's trigrams some stretch of a text must have to be like it; the operator `%>` asks the setting.
 LIKENESS = "current_setting('pg_trgm.word_similarity_threshold')::real"
 # Filters that narrow down partners, each by the parameter of its name.
@@ -101,7 +103,7 @@ def parts(*, people: bool, by: str, right: bool = False) -> str:
         "trigrams": f"{row}.search_text LIKE '%' || CAST(:escaped{of} AS text) || '%'",
         "newest": holds,
     }[by]
-    candidates = _candidates(people, narrowed, newest=by == "newest")
+    candidates = _candidates(people, narrowed, newest=NEWEST if by == "newest" else None)
     step = _BEST.format(score=_PART.format(asked=f":asked{of}"), candidates=candidates, ranked=RANKED, where="")
     return _put_right(step, side) if right else step
 
@@ -131,7 +133,9 @@ def likeness(*, people: bool, newest: bool) -> str:
         newest: only among the newest rows.
     """
     row, _, of = _side(people)
-    candidates = _candidates(people, f"{row}.search_text %> CAST(:like{of} AS text)", newest=newest)
+    candidates = _candidates(
+        people, f"{row}.search_text %> CAST(:like{of} AS text)", newest=NEWEST_COMPARED if newest else None
+    )
     return _BEST.format(score=_LIKE.format(of=of), candidates=candidates, ranked=RANKED, where="")
 
 
@@ -140,9 +144,9 @@ def _side(people: bool) -> tuple[str, str, str]:
     return ("c", "contacts", "_person") if people else ("p", "partners", "")
 
 
-def _candidates(people: bool, matches: str, *, newest: bool = False) -> str:
+def _candidates(people: bool, matches: str, *, newest: int | None = None) -> str:
     row, table, _ = _side(people)
-    rows = f"(SELECT * FROM {table} ORDER BY id DESC LIMIT {NEWEST})" if newest else table
+    rows = f"(SELECT * FROM {table} ORDER BY id DESC LIMIT {newest})" if newest else table
     key, fits = ("partner_id", _PERSON_FITS) if people else ("id", _CARD_FITS)
     return (
         f"SELECT {row}.{key} AS id, {str(people).lower()} AS by_person, {row}.search_text AS text "
