@@ -10,9 +10,6 @@ from enum import StrEnum
 from core.errors import UserError
 
 LAST_LOGIN = "last_login"
-OPERATIONS = "operations"
-# Names beyond these are free; products agree on them among themselves.
-WELL_KNOWN = (LAST_LOGIN, OPERATIONS, "clients", "lessons", "payments", "users")
 LARGEST_VALUE = Decimal("999999999999999.999")
 VALUE_STEP = Decimal("0.001")
 # A day may have begun in the product's time zone and not yet in ours.

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-LARGEST_LIMIT_BYTES = 1_000_000_000
-
 
 class PartnerDocumentKind(StrEnum):
     """What a document of a partner is (PAR-3)."""
