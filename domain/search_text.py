@@ -63,7 +63,8 @@ def pieces(text: str, common: Set[str]) -> list[str]:
     """A few pieces of a text that together say best where it is; none where each of them is ``common``."""
     rare = [piece for piece in _all_pieces(text) if piece not in common]
     # An end of one word and a beginning of the next say less than as many letters of one word.
-    rare = [piece for piece in rare if " " not in piece[1:-1]] or rare
+    inner = [piece for piece in rare if " " not in piece[1:-1]]
+    rare = inner if len(inner) >= PIECES_ASKED else rare
     if len(rare) <= PIECES_ASKED:
         return rare
     step = (len(rare) - 1) / (PIECES_ASKED - 1)
