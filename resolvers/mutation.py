@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import driver_connection, read_pool_of, transaction
@@ -27,6 +28,7 @@ from core.principal import Principal
 from planner.binding import function_root
 from planner.context import RunContext
 from planner.plan import FunctionCall
+from planner.write import dumps
 from policies.permissions import concerns_partners
 from services import idempotency
 
@@ -165,5 +167,7 @@ async def _once(call: FunctionCall, arguments: dict[str, Any], given: Any, worki
     if not is_new and record.result is not None:
         return dict(record.result)
     values = {"user_errors": [], **await call.function(working, **arguments)}
-    record.result = {name: None if isinstance(value, ShownOnce) else value for name, value in values.items()}
+    told = {name: None if isinstance(value, ShownOnce) else value for name, value in values.items()}
+    # As JSON says it, so that moments are told again as they were.
+    record.result = orjson.loads(dumps(told))
     return values

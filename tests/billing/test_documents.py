@@ -80,6 +80,10 @@ async def test_an_invoice_is_issued_once_and_downloaded(invoice: str, owner: asy
     # Details that change later change nothing of it.
     await owner.execute("UPDATE legal_entities SET name = 'Other'")
     assert (await issue(invoice))["invoiceDocument"] == document
+    keyed = {"invoiceId": invoice, "kind": "INVOICE", "idempotencyKey": "k"}
+    first = await payload(ISSUE, input=keyed)
+    assert first["link"]["expiresAt"]
+    assert await payload(ISSUE, input=keyed) == first, "a repeat tells what the first call told"
     assert await owner.fetchval("SELECT count(*) FROM audit_events WHERE action = 'invoice_document.issue'") == 1
 
 
