@@ -23,6 +23,7 @@ class OutboxMessage(Keyed, Base):
         Index("ix_outbox_messages_order", "ordering_key", "id", postgresql_where=text("status = 'PENDING'")),
         Index(None, "partner_id", "created_at", "id"),
         Index(None, "created_at", "id"),
+        Index(None, "available_at", "id"),
         Index("ix_outbox_messages_dead", "created_at", "id", postgresql_where=text("status = 'DEAD'")),
     )
 

@@ -79,8 +79,8 @@ class WalletTransaction(Keyed, Base):
         CheckConstraint("balance_after >= 0", name="balance_after_not_negative"),
         Index(
             "uq_wallet_transactions_reference",
-            "wallet_id",
             "reference",
+            "wallet_id",
             unique=True,
             postgresql_where=text("reference IS NOT NULL"),
         ),

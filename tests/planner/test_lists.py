@@ -55,7 +55,6 @@ SMALL: Mapping[str, str] = MappingProxyType(
 # Orders that no index serves, for to keep it would cost more than such pages do.
 SORTED: Mapping[str, str] = MappingProxyType(
     {
-        "outbox_messages.AVAILABLE_AT": "each effect would write it twice; what is done is deleted after some days",
         "wallets.BALANCE": "every charge would write it, and move the wallet's row for it",
         "wallets.LAST_ACTIVITY_AT": "every charge would write it, and move the wallet's row for it",
         "wallets.SPENT": "every charge would write it, and move the wallet's row for it",
@@ -80,6 +79,7 @@ FEW: Mapping[str, str] = MappingProxyType(
         "invoices.DUE_AT": "a partner's, or an install's",
         "invoices.TOTAL": "a partner's, or an install's",
         "onboardings.MOVED_AT": "one for each install",
+        "outbox_messages.AVAILABLE_AT": "a partner's of the last days",
         "outside_payments.PAID_AT": "lines of one bank statement",
         "sessions.LAST_USED_AT": "sign-ins of one user, or of a partner's users",
         "subscriptions.ENDS_AT": "a partner's, or an install's",
@@ -209,8 +209,9 @@ def _enters(node: dict[str, Any], term: FilterTerm, begins: Mapping[str, str]) -
         return bool(condition)
     if term.kind == "listed":
         return "partner_id" in condition
-    column = term.column.name
-    return column in begin and (column in condition or column in begin.partition(" ")[2])
+    column, rows = term.column.name, begin.partition(" ")[2]
+    just_such = column in rows and "IS NOT NULL" not in rows
+    return just_such or (column in begin.partition(" ")[0] and column in condition)
 
 
 def _spared(listed: Listed, order: str, caller: Caller) -> str | None:
