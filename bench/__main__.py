@@ -16,18 +16,19 @@ from types import MappingProxyType
 
 import asyncpg
 
-from bench import audit, looks, proof, reading, renewals, search, tracing, wallets, widget
+from bench import audit, lists, looks, proof, reading, renewals, search, tracing, wallets, widget
 from core.embedded import EmbeddedServers
 from core.settings import get_settings
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 HEAD = "# What `make bench` measured\n"
 # Whose database is kept between runs, for it takes long to fill and is only read; the others begin with an empty one.
-KEPT = frozenset({"reading", "search"})
+KEPT = frozenset({"lists", "reading", "search"})
 # Title and measurement; the measurement takes the address of its database and gives its section.
 BENCHES: Mapping[str, tuple[str, Callable[[str], str]]] = MappingProxyType(
     {
         "audit": ("Writing with the audit trail", audit.run),
+        "lists": ("Every list", lists.run),
         "looks": ("Pages of the access log", looks.run),
         "proof": ("Proof of each look, and walls", proof.run),
         "reading": ("Reading", reading.run),
