@@ -101,9 +101,12 @@ class Trouble:
         self._find(name).send_signal(number)
 
     def _find(self, name: str) -> psutil.Process:
-        """A process of the house: a server by its program, one of ours by the command after ``-m cli.main``."""
+        """A process of the house: a server by its program, one of ours by the command after ``-m cli.main``.
+
+        Servers write what they are into the place of their program's name.
+        """
         for process in self.house.children(recursive=True):
             command = process.cmdline()
-            if command and name in (Path(command[0]).name, *command[4:5]):
+            if command and name in (Path(command[0].split()[0]).name, *command[4:5]):
                 return process
         raise psutil.NoSuchProcess(0, name)
