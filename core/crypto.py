@@ -89,6 +89,11 @@ async def hash_password(password: str) -> str:
     return await asyncio.to_thread(_hasher.hash, password)
 
 
+def is_outdated(stored: str) -> bool:
+    """Whether a password's hash was made with other parameters than are used today."""
+    return _hasher.check_needs_rehash(stored)
+
+
 async def verify_password(stored: str, password: str) -> bool:
     """Whether ``password`` is the one behind ``stored``, computed in a thread."""
     try:

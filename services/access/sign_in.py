@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.crypto import hash_password, verify_password
+from core.crypto import hash_password, is_outdated, verify_password
 from core.principal import ANONYMOUS
 from core.request import current_request
 from domain.access import Entry, SignInMethod, UserStatus
@@ -60,8 +60,12 @@ async def check_password(session: AsyncSession, *, email: str, password: str) ->
     refused = await refused_while_locked(session, attempt)
     if refused is not None:
         return refused
-    if user.status is not UserStatus.ACTIVE or not await partner_lets_in(session, user):
+    # A password that was replaced meanwhile was right no longer when the sessions of before were ended.
+    replaced = user.password_hash != stored
+    if replaced or user.status is not UserStatus.ACTIVE or not await partner_lets_in(session, user):
         return await _failed(session, attempt, user)
+    if is_outdated(stored):
+        user.password_hash = await hash_password(password)
     await forget_failures(session, attempt)
     user.failed_sign_ins = 0
     user.locked_until = None

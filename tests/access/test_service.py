@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import timedelta
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 
-from core import clock
+from core import clock, crypto
 from core.database import transaction
 from core.errors import Conflict, Unauthenticated, UserError
 from core.principal import SYSTEM, Principal
@@ -71,6 +73,33 @@ async def test_failures_lock_for_longer_and_longer(user: User) -> None:
     assert isinstance(await attempt("anna@demo.test", PASSWORD), access.Refused)
     clock.travel(clock.now() + timedelta(seconds=61))
     assert isinstance(await attempt("anna@demo.test", PASSWORD), access.SignedIn)
+
+
+async def test_a_hash_of_other_parameters_is_made_anew(user: User, owner: asyncpg.Connection) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=8_192).hash(PASSWORD)
+    await owner.execute("UPDATE users SET password_hash = $1", old)
+    await attempt("anna@demo.test", "wrong")
+    assert await owner.fetchval("SELECT password_hash FROM users") == old
+    await signed_in()
+    made = await owner.fetchval("SELECT password_hash FROM users")
+    assert made != old
+    await signed_in()
+    assert await owner.fetchval("SELECT password_hash FROM users") == made
+
+
+async def test_a_password_that_is_replaced_meanwhile_lets_nobody_in(
+    user: User, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await crypto.hash_password("another password")
+
+    async def slowly(stored: str, password: str) -> bool:
+        right = await crypto.verify_password(stored, password)
+        await owner.execute("UPDATE users SET password_hash = $1", other)
+        return right
+
+    monkeypatch.setattr(sys.modules[access.sign_in.__module__], "verify_password", slowly)
+    assert isinstance(await attempt("anna@demo.test", PASSWORD), access.Refused)
+    assert await owner.fetchval("SELECT count(*) FROM sessions") == 0
 
 
 async def test_refresh_token_works_once_and_its_reuse_ends_the_session(user: User) -> None:
