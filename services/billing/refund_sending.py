@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import exists, func, select
@@ -32,6 +32,8 @@ from services.outbox import enqueue
 
 SEND = "refund.send"
 ASK_AFTER = timedelta(minutes=1)
+# The SBP takes minutes, cards some days.
+LONGEST_UNDER_WAY = timedelta(days=7)
 _GIVEN_BACK = (PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.REVERSED)
 
 
@@ -91,7 +93,7 @@ class _Begun:
 
     Parameters:
         again: whether it may have been told already.
-        accepted: whether it said before that it was giving the money back.
+        accepted_at: when it first said that it was giving the money back.
         before: what was given back of the payment earlier.
         paid: the whole payment.
         receipt: of what is given back, for a part of the payment.
@@ -102,7 +104,7 @@ class _Begun:
     amount: Decimal
     key: str
     again: bool
-    accepted: bool
+    accepted_at: datetime | None
     before: Decimal
     paid: Decimal
     receipt: Receipt | None
@@ -133,7 +135,7 @@ async def _begin(refund_id: int) -> _Begun | None:
             amount=refund.amount,
             key=refund.key,
             again=again,
-            accepted=refund.accepted_at is not None,
+            accepted_at=refund.accepted_at,
             before=sum(earlier, Decimal(0)),
             paid=payment.amount,
             receipt=await receipt_of(session, payment, part=refund.amount, earlier=earlier) if in_part else None,
@@ -144,10 +146,14 @@ async def _send_again(service: Gateway, refund_id: int, begun: _Begun) -> bool:
     """Ask what came of a refund that may have been sent; gives whether it may be sent again."""
     state = await _asked(service, begun)
     evidence = begun.evidence(state)
+    since = begun.accepted_at
+    if evidence == RefundEvidence.UNDER_WAY and since is not None and since < clock.now() - LONGEST_UNDER_WAY:
+        await _doubt(refund_id, f"the gateway has shown {state.gateway_status} for {LONGEST_UNDER_WAY.days} days")
+        return False
     if evidence in (RefundEvidence.MADE, RefundEvidence.UNDER_WAY):
         await _take(refund_id, state, asked=begun)
         return False
-    if begun.accepted and not state.repeatable:
+    if since is not None and not state.repeatable:
         await _ended(service, refund_id, begun, state)
         return False
     if evidence == RefundEvidence.UNCLEAR and not state.repeatable:

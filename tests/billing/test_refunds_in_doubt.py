@@ -21,6 +21,7 @@ from gateways.tbank.emulator import TBankEmulator
 from policies.roles import ROLES
 from services import billing
 from services.billing import reconciliation
+from services.billing.refund_sending import LONGEST_UNDER_WAY
 from services.billing.verify import verify_billing
 from tests.api import payload, run
 from tests.billing.conftest import STAFF
@@ -122,6 +123,18 @@ async def test_a_second_part_by_the_sbp_is_asked_for_once(sbp: Terminal) -> None
     await sbp.end()
     assert await sbp.ask() == "SUCCEEDED"
     assert (sbp.cancels, sbp.given_back, await sbp.booked()) == (2, 150, ("PARTIALLY_REFUNDED", 150))
+
+
+async def test_what_the_bank_is_at_for_a_week_waits_for_a_person(sbp: Terminal) -> None:
+    await sbp.refund("50")
+    assert await sbp.ask() == "UNKNOWN"
+    clock.travel(clock.now() + LONGEST_UNDER_WAY - MINUTES * 3)
+    assert await sbp.ask() == "UNKNOWN"
+    clock.travel(clock.now() + MINUTES)
+    assert await sbp.ask() == "IN_DOUBT"
+    ((found,),) = [(await payload(DOUBTED))["nodes"]]
+    assert "ASYNC_REFUNDING for 7 days" in found["errorMessage"]
+    assert (sbp.cancels, sbp.given_back) == (2, 100)
 
 
 async def test_a_second_part_whose_answer_is_lost_waits_for_a_person(sbp: Terminal) -> None:
