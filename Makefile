@@ -20,7 +20,7 @@ up: $(VENV)/installed  ## Start everything: servers, API, worker, scheduler, dem
 	@exec $(BIN)/kontora up
 
 test: $(VENV)/installed-dev  ## Run all tests
-	@$(BIN)/pytest -n 3 --dist loadfile
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/installed-dev  ## Run the product under load while its processes die, for KONTORA_SOAK_MINUTES (10), and prove the books
 	@$(BIN)/python -m tests.soak

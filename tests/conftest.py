@@ -33,7 +33,22 @@ FAST_AND_LOSABLE = {
 IN_MEMORY = Path("/dev/shm")
 ROOM_BYTES = 3 * 2**30
 
+# Files of few tests that take long: begun first, so that nobody is left alone with one of them at the end.
+LONGEST_FIRST = (
+    *("cli/test_up", "stories/test_client_examples", "access/test_tenant_walk", "cli/test_commands"),
+    *("workers/test_processes", "amocrm/test_races", "billing/test_everything_at_once", "planner/test_differential"),
+    *("stories/test_hostile_inputs", "billing/test_two_years", "billing/test_crashes_and_races", "planner/test_lists"),
+    *("stories/test_killed_workers", "access/test_two_processes", "access/test_passwords", "core/test_embedded"),
+    *("workers/test_monitoring", "workers/test_traces"),
+)
+
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    places = {f"tests/{name}.py": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture(scope="session")
