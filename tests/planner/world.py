@@ -48,8 +48,11 @@ async def build(owner: asyncpg.Connection) -> None:
             SELECT partner_id, id, invoice_id, 'r-' || id, 1, 'RUB', 'x', '2026-02-06 10:00Z' FROM payments WHERE id IN (1, 11, 12) ORDER BY id;
         INSERT INTO subscription_changes (partner_id, subscription_id, action, actor, created_at)
             SELECT partner_id, id, 'create', 'system', '2026-02-05 10:00Z' FROM subscriptions;
+        INSERT INTO users (email, kind, partner_id, full_name, created_at)
+            SELECT 'owner-' || id || '@x.test', 'PARTNER', id, 'Owner ' || id, '2026-02-01 10:00Z' FROM partners;
         INSERT INTO sessions (user_id, kind, expires_at, last_used_at, partner_id, created_at)
-            SELECT 1, 'TOKEN', '2027-01-01', '2026-02-07', id, '2026-02-07 10:00Z' FROM partners;
+            SELECT id, 'TOKEN', '2027-01-01', '2026-02-07', partner_id, '2026-02-07 10:00Z' FROM users
+            WHERE partner_id IS NOT NULL;
         UPDATE payments SET created_at = '2026-02-02T10:00:00.5Z';
         """
     )
