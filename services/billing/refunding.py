@@ -13,7 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core import clock
 from core.principal import SYSTEM, Principal
 from domain.billing import INVOICE_TRANSITIONS, InvoiceKind, InvoiceStatus, PaymentStatus
-from domain.refunds import ASKED_REFUND, OPEN_REFUND, RefundedSubscription, RefundNotice, RefundStatus, refund_notice
+from domain.refunds import (
+    ASKED_REFUND,
+    OPEN_REFUND,
+    RefundedCoins,
+    RefundedSubscription,
+    RefundNotice,
+    RefundStatus,
+    refund_notice,
+)
 from gateways.interface import GatewayState
 from models import Install, Invoice, Payment, Refund
 from services import audit, events
@@ -122,6 +130,40 @@ async def refunds_made(session: AsyncSession, payment: Payment) -> Sequence[Deci
     return (await session.scalars(made.order_by(Refund.settled_at, Refund.id))).all()
 
 
+async def add_refund(
+    session: AsyncSession,
+    actor: Principal,
+    payment: Payment,
+    *,
+    amount: Decimal,
+    reason: str,
+    subscription: RefundedSubscription = RefundedSubscription.KEEP,
+    coins: RefundedCoins = RefundedCoins.LEAVE,
+) -> Refund:
+    """A refund of a locked payment, under a key of its own; nothing is sent or booked yet.
+
+    Parameters:
+        subscription: what becomes of the subscription that was paid.
+        coins: what becomes of coins that were bought.
+    """
+    refund = Refund(
+        partner_id=payment.partner_id,
+        payment_id=payment.id,
+        invoice_id=payment.invoice_id,
+        key=str(uuid.uuid4()),
+        status=RefundStatus.PENDING,
+        amount=amount,
+        currency=payment.currency,
+        reason=reason,
+        subscription=subscription,
+        coins=coins,
+        requested_by_user_id=actor.user_id,
+    )
+    session.add(refund)
+    await session.flush()
+    return refund
+
+
 async def book_elsewhere(
     session: AsyncSession,
     actor: Principal,
@@ -133,19 +175,7 @@ async def book_elsewhere(
     reason: str,
 ) -> Refund:
     """Book money that was given back without us, of a payment without an open refund; all are locked."""
-    made = Refund(
-        partner_id=payment.partner_id,
-        payment_id=payment.id,
-        invoice_id=invoice.id,
-        key=str(uuid.uuid4()),
-        status=RefundStatus.PENDING,
-        amount=amount,
-        currency=payment.currency,
-        reason=reason,
-        requested_by_user_id=actor.user_id,
-    )
-    session.add(made)
-    await session.flush()
+    made = await add_refund(session, actor, payment, amount=amount, reason=reason)
     await settle_refund(session, actor, made, payment, invoice, install)
     return made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,7 +19,7 @@ from policies.scopes import require
 from services import audit
 from services.billing.locks import live_subscription
 from services.billing.refund_sending import SEND
-from services.billing.refunding import book_elsewhere, fail_refund, settle_refund
+from services.billing.refunding import add_refund, book_elsewhere, fail_refund, settle_refund
 from services.billing.surplus import has_paid
 from services.billing.take_back import take_back, taken_back_at_most
 from services.loading import load
@@ -111,21 +110,15 @@ async def request_refund(
     install, invoice, payment = await _locked(session, actor, payment_id)
     asked = await _fit_amount(session, payment, amount)
     bought_coins = invoice.kind == InvoiceKind.COIN_PURCHASE and await has_paid(session, invoice, payment)
-    refund = Refund(
-        partner_id=payment.partner_id,
-        payment_id=payment.id,
-        invoice_id=invoice.id,
-        key=str(uuid.uuid4()),
-        status=RefundStatus.PENDING,
+    refund = await add_refund(
+        session,
+        actor,
+        payment,
         amount=asked,
-        currency=payment.currency,
         reason=reason,
         subscription=subscription,
         coins=coins if bought_coins else RefundedCoins.LEAVE,
-        requested_by_user_id=actor.user_id,
     )
-    session.add(refund)
-    await session.flush()
     if refund.coins == RefundedCoins.TAKE_BACK:
         taken = await take_back(session, actor, invoice=invoice, amount=asked, reference=refund.key)
         refund.coins_taken = Decimal(0) if taken is None else -taken.amount
